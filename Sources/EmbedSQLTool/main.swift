@@ -1,0 +1,2 @@
+import Crypto
+print(SHA256.hash(data: [UInt8]()))

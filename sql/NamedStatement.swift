@@ -1,0 +1,1 @@
+public struct NamedStatement: Sendable { public var name: String }

@@ -1,0 +1,36 @@
+-- name: auth_session_insert
+-- Before Terra is asked. No row written means: the idempotency key is taken.
+INSERT INTO registry.auth_session (tenant_id, session_id, kind, attempt_sha256, sealed_attempt, reference_id, resource,
+  multi_auth, return_success, return_failure, idempotency_key, request_sha256, expires_at)
+VALUES ($1::uuid, $2::uuid, $3::text, $4::bytea, $5::bytea, $6::text, $7::text, $8::boolean, $9::text, $10::text,
+  $11::text, $12::bytea, $13::timestamptz)
+ON CONFLICT (tenant_id, idempotency_key) DO NOTHING;
+
+-- name: auth_session_by_idempotency_key
+SELECT s.session_id, s.kind, s.sealed_attempt, s.request_sha256, s.auth_url, s.answered_at, s.refused_reason,
+  s.refused_status, s.created_at, s.expires_at
+FROM registry.auth_session s WHERE s.tenant_id = $1::uuid AND s.idempotency_key = $2::text;
+
+-- name: auth_session_answered
+UPDATE registry.auth_session
+SET user_id = $3::text, terra_session_id = $4::text, auth_url = $5::text, expires_at = $6::timestamptz,
+  answered_at = now(), sealed_attempt = NULL, refused_reason = NULL, refused_status = NULL
+WHERE tenant_id = $1::uuid AND session_id = $2::uuid;
+
+-- name: auth_session_refused
+-- The token is kept where a repetition of the request may ask Terra again ($5).
+UPDATE registry.auth_session
+SET refused_reason = $3::text, refused_status = $4::integer, answered_at = now(),
+  sealed_attempt = CASE WHEN $5::boolean THEN sealed_attempt END
+WHERE tenant_id = $1::uuid AND session_id = $2::uuid AND auth_url IS NULL;
+
+-- name: auth_session_by_attempt
+SELECT s.session_id, s.return_success, s.return_failure, s.expires_at
+FROM registry.auth_session s WHERE s.tenant_id = $1::uuid AND s.attempt_sha256 = $2::bytea;
+
+-- name: redirect_callback_insert
+-- A reload is the same claim, and writes nothing.
+INSERT INTO registry.redirect_callback (tenant_id, callback_id, attempt_sha256, claim_sha256, outcome, user_id,
+  reference_id, resource, reason, ambiguous, raw_query)
+VALUES ($1::uuid, $2::uuid, $3::bytea, $4::bytea, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text[], $11::text)
+ON CONFLICT (tenant_id, claim_sha256) DO NOTHING;

@@ -1,0 +1,54 @@
+-- name: tenant_insert
+INSERT INTO registry.tenant (tenant_id, slug, environment, dev_id, terra_base_url, terra_widget_url, return_urls,
+  grace_seconds, session_expiry_seconds, horizon_seconds, signature_failing_seconds, shadow)
+SELECT $1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text[], $8::double precision,
+  $9::double precision, $10::double precision, $11::double precision, $12::boolean
+WHERE $1::uuid IS NOT NULL
+ON CONFLICT (tenant_id) DO NOTHING;
+
+-- name: tenant_show
+SELECT t.tenant_id, t.slug, t.environment, t.disabled_at, t.shadow, t.dev_id, t.terra_base_url, t.terra_widget_url,
+  t.return_urls, t.grace_seconds, t.session_expiry_seconds, t.horizon_seconds, t.signature_failing_seconds, t.created_at
+FROM registry.tenant t WHERE t.tenant_id = $1::uuid;
+
+-- name: tenant_list
+-- role: worker
+SELECT t.tenant_id, t.slug, t.environment, t.disabled_at, t.shadow, t.dev_id, t.terra_base_url, t.terra_widget_url,
+  t.return_urls, t.grace_seconds, t.session_expiry_seconds, t.horizon_seconds, t.signature_failing_seconds, t.created_at
+FROM registry.tenant t
+WHERE $1::text IS NULL OR t.slug > $1
+ORDER BY t.slug LIMIT $2::bigint;
+
+-- name: tenant_secret_insert
+INSERT INTO registry.tenant_secret (tenant_id, secret_id, purpose, sealed)
+VALUES ($1::uuid, $2::uuid, $3::text, $4::bytea);
+
+-- name: tenant_secret_list
+SELECT s.secret_id, s.purpose, s.sealed, s.created_at FROM registry.tenant_secret s
+WHERE s.tenant_id = $1::uuid AND s.retired_at IS NULL
+ORDER BY s.created_at DESC, s.secret_id;
+
+-- name: tenant_secret_retire
+-- Retires the secrets of one purpose, but for the one named ($3).
+UPDATE registry.tenant_secret SET retired_at = now()
+WHERE tenant_id = $1::uuid AND purpose = $2::text AND secret_id <> $3::uuid AND retired_at IS NULL;
+
+-- name: api_key_insert
+INSERT INTO registry.api_key (tenant_id, key_id, key_sha256, name, scopes, expires_at)
+VALUES ($1::uuid, $2::uuid, $3::bytea, $4::text, $5::text[], $6::timestamptz);
+
+-- name: api_key_find
+SELECT k.key_id, k.name, k.scopes, k.created_at, k.expires_at, k.revoked_at, t.slug, t.disabled_at
+FROM registry.api_key k JOIN registry.tenant t ON t.tenant_id = k.tenant_id
+WHERE k.tenant_id = $1::uuid AND t.tenant_id = $1 AND k.key_sha256 = $2::bytea;
+
+-- name: api_key_list
+SELECT k.key_id, k.name, k.scopes, k.created_at, k.expires_at, k.revoked_at, k.last_used_at
+FROM registry.api_key k WHERE k.tenant_id = $1::uuid
+ORDER BY k.created_at, k.key_id;
+
+-- name: api_key_used
+-- At most once a minute, so that a busy key is not a hot row.
+UPDATE registry.api_key SET last_used_at = now()
+WHERE tenant_id = $1::uuid AND key_id = $2::uuid
+  AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute');

@@ -35,14 +35,17 @@ let package = Package(
   targets: [
     .systemLibrary(
       name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+    .target(name: "EmbedSQLParsing", swiftSettings: settings),
     .executableTarget(
       name: "EmbedSQLTool",
-      dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+      dependencies: ["EmbedSQLParsing"],
       swiftSettings: settings),
     .plugin(name: "EmbedSQL", capability: .buildTool(), dependencies: ["EmbedSQLTool"]),
     .target(
       name: "RegistrySQL",
+      dependencies: [.product(name: "Crypto", package: "swift-crypto")],
       path: "sql",
+      exclude: ["citus.sql", "migrations", "queries"],
       swiftSettings: settings,
       plugins: ["EmbedSQL"]),
     .target(name: "RegistryModel", swiftSettings: settings),
@@ -142,7 +145,9 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "RegistrySQLTests",
-      dependencies: ["RegistrySQL", "RegistryModel", "RegistryPostgres", "TestDatabase"],
+      dependencies: [
+        "ConnectionRegistry", "EmbedSQLParsing", "RegistrySQL", "RegistryModel", "RegistryPostgres", "TestDatabase",
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "EmbeddedPostgresTests",

@@ -1,2 +1,0 @@
-import Crypto
-print(SHA256.hash(data: [UInt8]()))

@@ -1,0 +1,1 @@
+-- Optional: spreads the tenants over a Citus cluster. Does nothing on plain PostgreSQL, and nothing the second time.

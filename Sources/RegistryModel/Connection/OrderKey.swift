@@ -1,0 +1,63 @@
+/// The place of a fact in time: its instant, then its rank, then its id, as a text that sorts by its bytes.
+///
+/// The text is what the database keeps: sixteen digits of microseconds since 1970, `:`, one digit of rank, `:`, the
+/// fact's id. No key is equal to the empty text, which SQL uses for "none", and every key is greater.
+public struct OrderKey: Sendable, Hashable, Comparable, RawRepresentable, Codable, CustomStringConvertible {
+  /// The text, as it is kept.
+  public let rawValue: String
+
+  private static let instantDigits = 16
+  private static let greatestInstant: Int64 = 9_999_999_999_999_999
+
+  /// - Parameters:
+  ///   - instant: the fact's instant; clamped to 1970-01-01T00:00:00Z … 2286-11-20T17:46:39.999999Z.
+  ///   - rank: the rank of the fact's kind.
+  ///   - factID: the fact's id, which makes keys of different facts differ; usually a UUID.
+  public init(instant: Instant, rank: FactRank, factID: String) {
+    let digits = String(min(max(instant.microseconds, 0), Self.greatestInstant))
+    let zeros = String(repeating: "0", count: Self.instantDigits - digits.utf8.count)
+    rawValue = "\(zeros)\(digits):\(rank.rawValue):\(factID)"
+  }
+
+  /// - Parameter rawValue: a text that an `OrderKey` wrote.
+  /// - Returns: nil when the text does not have the form of a key.
+  public init?(rawValue: String) {
+    let bytes = Array(rawValue.utf8.prefix(Self.instantDigits + 3))
+    guard bytes.count == Self.instantDigits + 3,
+      bytes.prefix(Self.instantDigits).allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+      bytes[Self.instantDigits] == UInt8(ascii: ":"), bytes[Self.instantDigits + 2] == UInt8(ascii: ":"),
+      (UInt8(ascii: "0")...UInt8(ascii: "8")).contains(bytes[Self.instantDigits + 1])
+    else { return nil }
+    self.rawValue = rawValue
+  }
+
+  /// The fact's instant, as clamped.
+  public var instant: Instant {
+    Instant(microseconds: Int64(rawValue.prefix(Self.instantDigits)) ?? 0)
+  }
+
+  /// The rank of the fact's kind.
+  public var rank: FactRank {
+    let digit = rawValue.utf8.dropFirst(Self.instantDigits + 1).first ?? UInt8(ascii: "0")
+    return FactRank(rawValue: Int(digit) - Int(UInt8(ascii: "0"))) ?? .data
+  }
+
+  /// The fact's id.
+  public var factID: String {
+    String(rawValue.dropFirst(Self.instantDigits + 3))
+  }
+
+  public var description: String { rawValue }
+
+  public static func == (left: OrderKey, right: OrderKey) -> Bool {
+    left.rawValue.utf8.elementsEqual(right.rawValue.utf8)
+  }
+
+  public static func < (left: OrderKey, right: OrderKey) -> Bool {
+    left.rawValue.utf8.lexicographicallyPrecedes(right.rawValue.utf8)
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    for byte in rawValue.utf8 { hasher.combine(byte) }
+  }
+}

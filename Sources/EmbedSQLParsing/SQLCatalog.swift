@@ -89,10 +89,6 @@ public struct SQLCatalog: Sendable {
         statements.append(statement)
       }
     }
-    let used = Set(statements.flatMap(\.fragments))
-    for file in fragmentFiles where problems.isEmpty && !used.contains(String(file.name.dropLast(4))) {
-      problems.append(SQLProblem(file: file.path, line: 1, message: "no statement includes this fragment; delete it"))
-    }
     statements.sort { $0.name < $1.name }
   }
 

@@ -50,17 +50,16 @@ succeeded AS (
 -- which is not its session's is foreign: its other claims are compared with nothing.
 heard AS (
   SELECT k.session_id, k.callback_id, k.recorded_at, k.outcome, k.user_id,
-    k.outcome = 'success' AND k.user_id IS NOT NULL AND t.user_id IS NULL
-      AND (EXISTS (SELECT 1 FROM tied o WHERE o.session_id = k.session_id)
-           OR (SELECT max(d.ids) FROM claimed d WHERE d.session_id = k.session_id) > 1) AS replayed,
-    k.outcome = 'success' AND k.user_id IS NOT NULL AND t.user_id IS NULL
-      AND EXISTS (SELECT 1 FROM tied o WHERE o.session_id = k.session_id) AS foreign_id,
+    d.user_id IS NOT NULL AND t.user_id IS NULL AND (o.session_id IS NOT NULL OR d.ids > 1) AS replayed,
+    d.user_id IS NOT NULL AND t.user_id IS NULL AND o.session_id IS NOT NULL AS foreign_id,
     k.reference_id <> coalesce(s.reference_id, u.reference_id) AS reference_differs,
     k.resource <> coalesce(s.resource, u.resource) AS resource_differs,
     u.event_id IS NOT NULL AS confirmed
   FROM claim k
   JOIN session s ON s.session_id = k.session_id
+  LEFT JOIN claimed d ON d.session_id = k.session_id AND d.user_id = k.user_id AND k.outcome = 'success'
   LEFT JOIN tied t ON t.session_id = k.session_id AND t.user_id = k.user_id
+  LEFT JOIN (SELECT DISTINCT x.session_id FROM tied x) o ON o.session_id = k.session_id
   LEFT JOIN success u ON u.session_id = k.session_id AND u.user_id = k.user_id AND u.ordinal = 1
 ),
 returned AS (

@@ -1,0 +1,161 @@
+-- name: connection_list
+SELECT c.user_id, c.resource, c.reference_id, c.status, c.scopes, c.superseded_by, c.last_data_at, c.created_at,
+  c.recorded_at
+FROM registry.connection c
+WHERE c.tenant_id = $1::uuid AND ($2::text IS NULL OR c.user_id = $2)
+  AND ($3::text IS NULL OR c.reference_id = $3) AND ($4::text IS NULL OR c.resource = $4)
+  AND c.status = ANY ($5::text[])
+  AND ($6::timestamptz IS NULL OR (c.created_at, c.user_id) > ($6, $7::text))
+ORDER BY c.created_at, c.user_id LIMIT $8::bigint;
+
+-- name: connection_change_list
+SELECT h.user_id, h.sequence, h.from_status, h.to_status, h.cause_type, h.cause_id, h.recorded_at
+FROM registry.connection_change h
+WHERE h.tenant_id = $1::uuid AND h.user_id = $2::text
+ORDER BY h.sequence DESC LIMIT $3::bigint;
+
+-- name: correction_list
+SELECT x.correction_id, x.recorded_at, x.occurred_at, x.user_id, x.verdict, x.source, x.reason
+FROM registry.correction x
+WHERE x.tenant_id = $1::uuid AND x.user_id = $2::text
+ORDER BY x.recorded_at DESC, x.correction_id LIMIT $3::bigint;
+
+-- name: app_user_show
+SELECT a.reference_id, a.created_at FROM registry.app_user a
+WHERE a.tenant_id = $1::uuid AND a.reference_id = $2::text;
+
+-- name: auth_event_list
+SELECT e.event_id, e.recorded_at, e.signed_at, e.occurred_at, e.channel, e.kind, e.type, e.status, e.user_id,
+  e.old_user_id, e.reference_id, e.old_reference_id, e.resource, e.widget_session_id, e.reason, e.trace_id
+FROM registry.auth_event e
+WHERE e.tenant_id = $1::uuid AND ($2::uuid IS NULL OR e.event_id = $2)
+  AND ($3::text IS NULL OR e.user_id = $3) AND ($4::text IS NULL OR e.kind = $4)
+  AND ($5::timestamptz IS NULL OR (e.recorded_at, e.event_id) > ($5, $6::uuid))
+ORDER BY e.recorded_at, e.event_id LIMIT $7::bigint;
+
+-- name: auth_event_naming
+-- The events about one connection, on either side of a re-authentication, newest first.
+SELECT e.event_id, e.recorded_at, e.signed_at, e.occurred_at, e.channel, e.kind, e.type, e.status, e.user_id,
+  e.old_user_id, e.reference_id, e.old_reference_id, e.resource, e.widget_session_id, e.reason, e.trace_id
+FROM registry.auth_event e
+WHERE e.tenant_id = $1::uuid AND (e.user_id = $2::text OR e.old_user_id = $2)
+ORDER BY e.recorded_at DESC, e.event_id LIMIT $3::bigint;
+
+-- name: auth_event_body
+SELECT e.body FROM registry.auth_event e WHERE e.tenant_id = $1::uuid AND e.event_id = $2::uuid;
+
+-- name: webhook_receipt_list
+SELECT r.receipt_id, r.recorded_at, r.disposition, r.reason_code, r.signed_at, r.occurred_at, r.type, r.user_id,
+  r.trace_id, r.body_bytes
+FROM registry.webhook_receipt r
+WHERE r.tenant_id = $1::uuid AND ($2::uuid IS NULL OR r.receipt_id = $2)
+  AND ($3::text IS NULL OR r.disposition = $3)
+  AND ($4::timestamptz IS NULL OR (r.recorded_at, r.receipt_id) > ($4, $5::uuid))
+ORDER BY r.recorded_at, r.receipt_id LIMIT $6::bigint;
+
+-- name: webhook_receipt_body
+SELECT r.body FROM registry.webhook_receipt r WHERE r.tenant_id = $1::uuid AND r.receipt_id = $2::uuid;
+
+-- name: auth_session_list
+-- include: matching
+-- A page of sessions with what became of each. The siblings of one person serve only to decide whose a failure
+-- is that names nothing but the person: the one session whose life holds it and that no success is tied to.
+WITH page AS (
+  SELECT s.session_id, s.created_at, s.reference_id, s.expires_at
+  FROM registry.auth_session s
+  WHERE s.tenant_id = $1::uuid AND ($3::uuid IS NULL OR s.session_id = $3)
+    AND ($4::text IS NULL OR s.reference_id = $4)
+    AND ($5::timestamptz IS NULL OR (s.created_at, s.session_id) > ($5, $6::uuid))
+  ORDER BY s.created_at, s.session_id LIMIT $7::bigint
+),
+clock AS (SELECT now() AS at, make_interval(secs => $2::double precision) AS grace),
+candidate AS (
+  SELECT p.session_id FROM page p
+  UNION
+  SELECT s.session_id FROM page p
+  JOIN registry.auth_session s ON s.tenant_id = $1 AND s.reference_id = p.reference_id
+  WHERE s.created_at <= p.expires_at AND s.expires_at >= p.created_at
+),
+--> matching
+, failure AS (
+  SELECT s.session_id FROM session s
+  JOIN registry.auth_event e ON e.tenant_id = $1 AND e.user_id = s.user_id
+  WHERE e.kind = 'auth_failure'
+  UNION
+  SELECT s.session_id FROM session s
+  JOIN registry.auth_event e ON e.tenant_id = $1 AND e.widget_session_id = s.terra_session_id
+  WHERE e.kind = 'auth_failure'
+  UNION
+  SELECT taken.session_id
+  FROM (
+    SELECT m.session_id, count(*) OVER (PARTITION BY e.event_id) AS takers
+    FROM registry.auth_event e
+    JOIN matched m ON m.reference_id = e.reference_id AND e.occurred_at >= m.created_at
+      AND e.occurred_at <= m.expires_at AND NOT m.succeeded
+    WHERE e.tenant_id = $1 AND e.kind = 'auth_failure' AND e.user_id IS NULL AND e.widget_session_id IS NULL
+      AND e.reference_id IN (SELECT p.reference_id FROM page p)
+  ) taken
+  WHERE taken.takers = 1
+)
+SELECT s.session_id, s.kind, s.reference_id, s.resource, s.multi_auth, s.user_id, s.terra_session_id, s.auth_url,
+  s.return_success, s.return_failure, s.answered_at, s.refused_reason, s.refused_status, s.created_at, s.expires_at,
+  CASE
+    WHEN m.succeeded THEN 'completed'
+    WHEN m.refused_reason IS NOT NULL OR m.failed_at IS NOT NULL OR f.session_id IS NOT NULL THEN 'failed'
+    WHEN m.expires_at <= k.at THEN 'expired'
+    ELSE 'open'
+  END AS status
+FROM page p
+CROSS JOIN clock k
+JOIN registry.auth_session s ON s.tenant_id = $1 AND s.session_id = p.session_id
+JOIN matched m ON m.session_id = p.session_id
+LEFT JOIN failure f ON f.session_id = p.session_id
+ORDER BY p.created_at, p.session_id;
+
+-- name: redirect_callback_list
+-- include: matching
+-- A page of callbacks with the verdict that all facts and claims so far give each.
+WITH page AS (
+  SELECT b.callback_id, b.recorded_at, b.attempt_sha256
+  FROM registry.redirect_callback b
+  WHERE b.tenant_id = $1::uuid AND ($3::uuid IS NULL OR b.callback_id = $3)
+    AND ($4::bytea IS NULL OR b.claim_sha256 = $4) AND ($5::bytea IS NULL OR b.attempt_sha256 = $5)
+    AND ($6::timestamptz IS NULL OR (b.recorded_at, b.callback_id) > ($6, $7::uuid))
+  ORDER BY b.recorded_at, b.callback_id LIMIT $8::bigint
+),
+clock AS (SELECT now() AS at, make_interval(secs => $2::double precision) AS grace),
+candidate AS (
+  SELECT DISTINCT s.session_id FROM page p
+  JOIN registry.auth_session s ON s.tenant_id = $1 AND s.attempt_sha256 = p.attempt_sha256
+),
+--> matching
+SELECT b.callback_id, b.recorded_at, encode(b.attempt_sha256, 'hex') AS attempt_sha256, b.outcome, b.user_id,
+  b.reference_id, b.resource, b.reason, b.ambiguous, b.raw_query, h.session_id,
+  CASE
+    WHEN h.session_id IS NULL OR h.foreign_id OR h.replayed OR h.reference_differs OR h.resource_differs
+      THEN 'contradicted'
+    WHEN b.outcome = 'success' AND h.confirmed THEN 'corroborated'
+    WHEN b.outcome = 'failure' AND m.succeeded AND m.back_at IS NULL THEN 'contradicted'
+    WHEN b.recorded_at + k.grace <= k.at THEN 'unconfirmed'
+    ELSE 'unverified'
+  END AS verdict
+FROM page p
+CROSS JOIN clock k
+JOIN registry.redirect_callback b ON b.tenant_id = $1 AND b.callback_id = p.callback_id
+LEFT JOIN heard h ON h.callback_id = b.callback_id
+LEFT JOIN matched m ON m.session_id = h.session_id
+ORDER BY p.recorded_at, p.callback_id;
+
+-- name: auth_session_naming
+-- The sessions about one connection: its pre-issued id, the widget sessions its events name, the tokens of the
+-- callbacks that claimed it.
+SELECT s.session_id FROM registry.auth_session s WHERE s.tenant_id = $1::uuid AND s.user_id = $2::text
+UNION
+SELECT s.session_id FROM registry.auth_event e
+JOIN registry.auth_session s ON s.tenant_id = $1 AND s.terra_session_id = e.widget_session_id
+WHERE e.tenant_id = $1 AND e.user_id = $2
+UNION
+SELECT s.session_id FROM registry.redirect_callback b
+JOIN registry.auth_session s ON s.tenant_id = $1 AND s.attempt_sha256 = b.attempt_sha256
+WHERE b.tenant_id = $1 AND b.user_id = $2 AND octet_length(b.user_id) <= 256
+ORDER BY 1 LIMIT $3::bigint;

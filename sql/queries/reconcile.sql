@@ -1,0 +1,284 @@
+-- name: reconcile_sessions
+-- include: matching, finding_columns, finding_merge
+-- The table of sessions, callbacks and events for the sessions named in $4, written as findings of run $2.
+WITH clock AS (SELECT now() AS at, make_interval(secs => $3::double precision) AS grace),
+candidate AS (SELECT named.session_id::uuid AS session_id FROM unnest($4::text[]) AS named (session_id)),
+--> matching
+, judged AS (
+  SELECT m.session_id, v.kind, v.severity, v.reason_code
+  FROM matched m CROSS JOIN clock k
+  CROSS JOIN LATERAL (VALUES
+    ('callback_without_event', 'warning', 'no_auth_event',
+      NOT m.succeeded AND m.back_at + k.grace <= k.at),
+    ('event_without_callback', 'info', 'no_redirect',
+      m.succeeded AND m.back_at IS NULL AND m.failed_at IS NULL AND m.occurred_at + k.grace <= k.at),
+    ('stale_session', 'info', 'nothing_came_back',
+      NOT m.succeeded AND m.back_at IS NULL AND m.failed_at IS NULL AND m.answered_at IS NOT NULL
+        AND m.refused_reason IS NULL AND m.expires_at + k.grace <= k.at),
+    ('outcome_mismatch', 'warning', 'success_event_but_failure_redirect',
+      m.succeeded AND m.back_at IS NULL AND greatest(m.failed_at, m.occurred_at) + k.grace <= k.at
+        AND m.failed_at IS NOT NULL),
+    ('late_event', 'info', 'accepted_after_grace', m.late),
+    ('replayed_attempt', 'critical', 'claimed_id_is_not_of_the_session', m.replayed),
+    ('reference_mismatch', 'critical',
+      CASE WHEN m.claim_reference_differs THEN 'redirect_names_another' ELSE 'event_names_another' END,
+      m.claim_reference_differs OR m.event_reference_differs),
+    ('resource_mismatch', 'warning',
+      CASE WHEN m.claim_resource_differs THEN 'redirect_names_another' ELSE 'event_names_another' END,
+      (m.claim_resource_differs OR m.event_resource_differs)
+        AND NOT (m.claim_reference_differs OR m.event_reference_differs))
+  ) AS v (kind, severity, reason_code, holds)
+  WHERE v.holds
+),
+witness AS (
+  SELECT s.session_id, 'session' AS type, s.session_id::text AS id, s.created_at AS at FROM session s
+  UNION ALL
+  SELECT u.session_id, 'event', u.event_id::text, u.recorded_at FROM success u WHERE u.ordinal <= 10
+  UNION ALL
+  SELECT h.session_id, 'callback', h.callback_id::text, h.recorded_at
+  FROM (SELECT x.session_id, x.callback_id, x.recorded_at,
+          row_number() OVER (PARTITION BY x.session_id ORDER BY x.recorded_at, x.callback_id) AS ordinal
+        FROM heard x) h
+  WHERE h.ordinal <= 20
+),
+evidence AS (
+  SELECT w.session_id,
+    jsonb_agg(jsonb_build_object('type', w.type, 'id', w.id, 'at', w.at) ORDER BY w.at, w.type, w.id) AS evidence
+  FROM witness w WHERE w.session_id IN (SELECT j.session_id FROM judged j)
+  GROUP BY w.session_id
+),
+observed AS (
+  SELECT j.kind, j.severity, j.reason_code, 'session' AS family, 'session' AS subject_type,
+    j.session_id::text AS subject, e.evidence
+  FROM judged j JOIN evidence e ON e.session_id = j.session_id
+)
+--> finding_columns
+--> finding_merge
+;
+
+-- name: reconcile_attempts
+-- include: finding_columns, finding_merge
+-- Callbacks whose token belongs to no session of the tenant. The first hundred tokens of an hour are findings
+-- of their own, the rest one summary, so that a flood cannot bury everything else.
+WITH candidate AS (SELECT DISTINCT decode(named.attempt, 'hex') AS attempt_sha256 FROM unnest($4::text[]) AS named (attempt)),
+hour AS (
+  SELECT DISTINCT date_trunc('hour', b.recorded_at, 'UTC') AS hour
+  FROM candidate c
+  JOIN registry.redirect_callback b ON b.tenant_id = $1 AND b.attempt_sha256 = c.attempt_sha256
+),
+unknown AS (
+  SELECT b.attempt_sha256, min(b.recorded_at) AS first_at,
+    jsonb_agg(jsonb_build_object('type', 'callback', 'id', b.callback_id, 'at', b.recorded_at)
+      ORDER BY b.recorded_at, b.callback_id) AS evidence
+  FROM hour h
+  JOIN registry.redirect_callback b
+    ON b.tenant_id = $1 AND b.recorded_at >= h.hour AND b.recorded_at < h.hour + interval '1 hour'
+  WHERE NOT EXISTS (SELECT 1 FROM registry.auth_session s WHERE s.tenant_id = $1 AND s.attempt_sha256 = b.attempt_sha256)
+  GROUP BY b.attempt_sha256
+),
+ranked AS (
+  SELECT u.attempt_sha256, u.first_at, u.evidence,
+    row_number() OVER (PARTITION BY date_trunc('hour', u.first_at, 'UTC') ORDER BY u.first_at, u.attempt_sha256) AS ordinal
+  FROM unknown u
+),
+observed AS (
+  SELECT 'unknown_attempt' AS kind, 'critical' AS severity, 'token_of_no_session' AS reason_code, 'attempt' AS family,
+    'attempt' AS subject_type, encode(r.attempt_sha256, 'hex') AS subject, r.evidence
+  FROM ranked r
+  WHERE r.ordinal <= 100 AND r.attempt_sha256 IN (SELECT c.attempt_sha256 FROM candidate c)
+  UNION ALL
+  SELECT 'unknown_attempt', 'critical', 'many_tokens_of_no_session', 'attempt', 'tenant',
+    'unknown_attempt:' || to_char(date_trunc('hour', r.first_at, 'UTC') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24"Z"'),
+    jsonb_build_array(jsonb_build_object('type', 'tenant', 'id', count(*)::text, 'at', min(r.first_at)))
+  FROM ranked r WHERE r.ordinal > 100
+  GROUP BY date_trunc('hour', r.first_at, 'UTC')
+)
+--> finding_columns
+WHERE $3::double precision >= 0
+--> finding_merge
+;
+
+-- name: reconcile_connections
+-- include: finding_columns, finding_merge
+-- What the facts about the ids named in $4 say against each other.
+WITH RECURSIVE clock AS (SELECT now() AS at, make_interval(secs => $3::double precision) AS grace),
+candidate AS (SELECT DISTINCT named.user_id COLLATE "C" AS user_id FROM unnest($4::text[]) AS named (user_id)),
+naming AS (
+  SELECT e.user_id, e.reference_id, e.event_id, e.recorded_at
+  FROM candidate c JOIN registry.auth_event e ON e.tenant_id = $1 AND e.user_id = c.user_id
+  WHERE e.reference_id IS NOT NULL
+  UNION ALL
+  SELECT e.old_user_id, e.old_reference_id, e.event_id, e.recorded_at
+  FROM candidate c JOIN registry.auth_event e ON e.tenant_id = $1 AND e.old_user_id = c.user_id
+  WHERE e.old_reference_id IS NOT NULL
+),
+peer AS (
+  SELECT DISTINCT p.user_id, p.reference_id, p.resource
+  FROM candidate c
+  JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = c.user_id
+  JOIN registry.connection p ON p.tenant_id = $1 AND p.reference_id = o.reference_id AND p.resource = o.resource
+  WHERE p.status IN ('active', 'degraded')
+),
+-- Since when an id is live: the last change that made it so. Only what outlived the grace counts, because the
+-- two events of a re-authentication may come in either order.
+settled AS (
+  SELECT p.user_id, p.reference_id, p.resource, l.live_at
+  FROM peer p CROSS JOIN clock k
+  CROSS JOIN LATERAL (
+    SELECT max(h.recorded_at) AS live_at FROM registry.connection_change h
+    WHERE h.tenant_id = $1 AND h.user_id = p.user_id AND h.to_status IN ('active', 'degraded')
+      AND coalesce(h.from_status, '') NOT IN ('active', 'degraded')) l
+  WHERE l.live_at + k.grace <= k.at
+),
+reauth AS (
+  SELECT DISTINCT e.event_id, e.user_id, e.old_user_id, e.recorded_at
+  FROM candidate c
+  JOIN registry.auth_event e ON e.tenant_id = $1 AND (e.user_id = c.user_id OR e.old_user_id = c.user_id)
+  WHERE e.kind = 'user_reauth' AND e.old_user_id <> e.user_id
+),
+-- The chain of replacements that begins at each old id; a cycle is a chain that comes back to its start.
+chain AS (
+  SELECT DISTINCT r.old_user_id AS start, r.old_user_id AS user_id, 0 AS steps FROM reauth r
+  UNION
+  SELECT n.start, o.superseded_by, n.steps + 1
+  FROM chain n JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = n.user_id
+  WHERE o.superseded_by IS NOT NULL AND n.steps < 64 AND (n.steps = 0 OR n.user_id <> n.start)
+),
+replaced AS (
+  SELECT r.old_user_id, count(DISTINCT r.user_id) AS heirs, min(r.recorded_at) AS recorded_at,
+    jsonb_agg(jsonb_build_object('type', 'event', 'id', r.event_id, 'at', r.recorded_at)
+      ORDER BY r.recorded_at, r.event_id) AS evidence
+  FROM reauth r GROUP BY r.old_user_id
+),
+observed AS (
+  SELECT 'reference_conflict' AS kind, 'critical' AS severity, 'events_name_several' AS reason_code,
+    'user_id' AS family, 'user_id' AS subject_type, n.user_id AS subject,
+    jsonb_agg(jsonb_build_object('type', 'event', 'id', n.event_id, 'at', n.recorded_at)
+      ORDER BY n.recorded_at, n.event_id) AS evidence
+  FROM naming n GROUP BY n.user_id HAVING count(DISTINCT n.reference_id) > 1
+  UNION ALL
+  SELECT 'duplicate_active', 'warning', 'several_live_ids', 'user_id', 'user_id', min(g.user_id),
+    jsonb_agg(jsonb_build_object('type', 'user_id', 'id', g.user_id, 'at', g.live_at) ORDER BY g.live_at, g.user_id)
+  FROM settled g GROUP BY g.reference_id, g.resource HAVING count(*) > 1
+  UNION ALL
+  SELECT 'unattributed', 'info', 'nobody_named', 'user_id', 'user_id', o.user_id,
+    jsonb_build_array(jsonb_build_object('type', 'user_id', 'id', o.user_id, 'at', l.live_at))
+  FROM candidate c
+  CROSS JOIN clock k
+  JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = c.user_id
+  CROSS JOIN LATERAL (
+    SELECT max(h.recorded_at) AS live_at FROM registry.connection_change h
+    WHERE h.tenant_id = $1 AND h.user_id = o.user_id AND h.to_status IN ('active', 'degraded')
+      AND coalesce(h.from_status, '') NOT IN ('active', 'degraded')) l
+  WHERE o.status IN ('active', 'degraded') AND o.reference_id IS NULL AND l.live_at + k.grace <= k.at
+  UNION ALL
+  SELECT 'shared_account', 'warning', 'reauth_of_another_app_user', 'user_id', 'user_id', r.user_id,
+    jsonb_agg(jsonb_build_object('type', 'event', 'id', r.event_id, 'at', r.recorded_at)
+      ORDER BY r.recorded_at, r.event_id)
+  FROM reauth r
+  JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = r.old_user_id
+  JOIN registry.connection n ON n.tenant_id = $1 AND n.user_id = r.user_id
+  WHERE o.reference_id <> n.reference_id
+  GROUP BY r.user_id
+  UNION ALL
+  SELECT 'orphan_reauth', 'warning',
+    CASE WHEN p.heirs > 1 THEN 'fork' WHEN y.start IS NOT NULL THEN 'cycle' ELSE 'old_id_unknown' END,
+    'user_id', 'user_id', p.old_user_id, p.evidence
+  FROM replaced p
+  CROSS JOIN clock k
+  JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = p.old_user_id
+  LEFT JOIN (SELECT DISTINCT x.start FROM chain x WHERE x.steps > 0 AND x.user_id = x.start) y ON y.start = p.old_user_id
+  WHERE p.heirs > 1 OR y.start IS NOT NULL
+     OR o.alive_key IS NULL AND o.correction_key IS NULL AND p.recorded_at + k.grace <= k.at
+)
+--> finding_columns
+--> finding_merge
+;
+
+-- name: reconcile_receipts
+-- include: finding_columns, finding_merge
+-- Authentic events that stand in quarantine: signed too long ago, or in the future, and not accepted since.
+WITH candidate AS (SELECT named.receipt_id::uuid AS receipt_id FROM unnest($4::text[]) AS named (receipt_id)),
+observed AS (
+  SELECT 'quarantined_event' AS kind, 'warning' AS severity, r.reason_code, 'receipt' AS family,
+    'event' AS subject_type, r.receipt_id::text AS subject,
+    jsonb_build_array(jsonb_build_object('type', 'receipt', 'id', r.receipt_id, 'at', r.recorded_at)) AS evidence
+  FROM candidate c
+  JOIN registry.webhook_receipt r ON r.tenant_id = $1 AND r.receipt_id = c.receipt_id
+  WHERE r.disposition = 'quarantined' AND $3::double precision >= 0
+    AND NOT EXISTS (SELECT 1 FROM registry.auth_event e WHERE e.tenant_id = $1 AND e.event_id = r.receipt_id)
+)
+--> finding_columns
+--> finding_merge
+;
+
+-- name: reconcile_tenant
+-- include: finding_columns, finding_merge
+-- Deliveries that are rejected while none is accepted ($3: for how many seconds): the signing secret is wrong.
+-- Beyond the day's limit of kept receipts the count's last time stands for those that were not kept.
+WITH clock AS (SELECT now() AS at, make_interval(secs => $3::double precision) AS patience),
+accepted AS (
+  SELECT greatest(
+    (SELECT max(e.recorded_at) FROM registry.auth_event e WHERE e.tenant_id = $1),
+    (SELECT max(r.recorded_at) FROM registry.webhook_receipt r
+     WHERE r.tenant_id = $1 AND r.disposition IN ('quarantined', 'unreadable', 'unknown_type'))) AS last_at
+),
+rejected AS (
+  SELECT r.receipt_id, r.recorded_at, row_number() OVER (ORDER BY r.recorded_at, r.receipt_id) AS ordinal
+  FROM registry.webhook_receipt r CROSS JOIN accepted a
+  WHERE r.tenant_id = $1 AND r.disposition = 'rejected' AND r.recorded_at > coalesce(a.last_at, '-infinity')
+),
+streak AS (
+  SELECT coalesce(
+      (SELECT min(r.recorded_at) FROM rejected r),
+      (SELECT min(n.last_at) FROM registry.webhook_receipt_count n
+       WHERE n.tenant_id = $1 AND n.disposition = 'rejected' AND n.last_at > coalesce(a.last_at, '-infinity'))) AS first_at
+  FROM accepted a
+),
+observed AS (
+  SELECT 'signature_failing' AS kind, 'critical' AS severity, 'all_rejected' AS reason_code, 'tenant' AS family,
+    'tenant' AS subject_type, t.slug AS subject,
+    coalesce((SELECT jsonb_agg(jsonb_build_object('type', 'receipt', 'id', r.receipt_id, 'at', r.recorded_at)
+                ORDER BY r.recorded_at, r.receipt_id)
+              FROM rejected r WHERE r.ordinal <= 10), '[]'::jsonb) AS evidence
+  FROM streak s CROSS JOIN clock k JOIN registry.tenant t ON t.tenant_id = $1
+  WHERE s.first_at + k.patience <= k.at AND t.slug = ANY ($4::text[])
+)
+--> finding_columns
+--> finding_merge
+;
+
+-- name: reconcile_foreign_claims
+-- role: worker
+-- include: finding_columns, finding_merge
+-- Claims of the tenant's callbacks that name a connection of another tenant. For operators only.
+WITH observed AS (
+  SELECT 'cross_tenant_claim' AS kind, 'critical' AS severity, 'id_of_another_tenant' AS reason_code, 'claim' AS family,
+    'user_id' AS subject_type, b.user_id AS subject,
+    jsonb_agg(jsonb_build_object('type', 'callback', 'id', b.callback_id, 'at', b.recorded_at)
+      ORDER BY b.recorded_at, b.callback_id) AS evidence
+  FROM registry.redirect_callback b
+  WHERE b.tenant_id = $1 AND b.outcome = 'success' AND octet_length(b.user_id) <= 256
+    AND (b.recorded_at > coalesce($3::timestamptz, '-infinity')
+         OR b.user_id IN (SELECT p.subject FROM registry.finding p
+                          WHERE p.tenant_id = $1 AND p.family = 'claim' AND p.status IN ('open', 'acknowledged')))
+    AND EXISTS (SELECT 1 FROM registry.connection c WHERE c.user_id = b.user_id AND c.tenant_id <> $1)
+    AND NOT EXISTS (SELECT 1 FROM registry.connection c WHERE c.user_id = b.user_id AND c.tenant_id = $1)
+  GROUP BY b.user_id
+)
+--> finding_columns
+--> finding_merge
+;
+
+-- name: reconcile_vanish
+-- Findings about the subjects just examined ($4 of family $3) that run $2 did not see again.
+UPDATE registry.finding
+SET status = 'vanished', resolved_at = now(), resolved_run = $2::uuid
+WHERE tenant_id = $1::uuid AND family = $3::text AND subject = ANY ($4::text[]) AND last_seen_run <> $2
+  AND status IN ('open', 'acknowledged');
+
+-- name: reconcile_vanish_foreign_claims
+-- role: worker
+UPDATE registry.finding
+SET status = 'vanished', resolved_at = now(), resolved_run = $2::uuid
+WHERE tenant_id = $1::uuid AND family = 'claim' AND last_seen_run <> $2 AND status IN ('open', 'acknowledged');

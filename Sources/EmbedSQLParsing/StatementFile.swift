@@ -84,7 +84,7 @@ public struct StatementFile {
     }
     // An include line directly below the header is part of the statement, though the scanner takes it for a comment.
     let pasted = header.filter { $0.includeTarget != nil } + body
-    guard let expanded = paste(pasted, into: name, declared: settings.includes) else { return }
+    guard let expanded = paste(pasted, into: name, line: first.line, declared: settings.includes) else { return }
     check(expanded, name: name, settings: settings, line: first.line, bodyLine: bodyStart.line)
   }
 
@@ -126,7 +126,7 @@ public struct StatementFile {
   }
 
   /// The statement's text with its fragments in place of their lines.
-  private mutating func paste(_ tokens: [SQLToken], into name: String, declared: [String]) -> String? {
+  private mutating func paste(_ tokens: [SQLToken], into name: String, line: Int, declared: [String]) -> String? {
     let utf8 = Array(text.utf8)
     let before = problems.count
     var output: [UInt8] = []
@@ -151,7 +151,7 @@ public struct StatementFile {
     output += utf8[position..<tokens[tokens.endIndex - 1].range.upperBound]
     for include in declared where !used.contains(include) && problems.count == before {
       report(
-        tokens[0].line, "`\(name)` includes `\(include)` but has no line `--> \(include)`; write it or drop the include"
+        line, "`\(name)` includes `\(include)` but has no line `--> \(include)`; write it or drop the include"
       )
     }
     return problems.count == before ? String(decoding: output, as: UTF8.self) : nil
@@ -173,11 +173,13 @@ public struct StatementFile {
     }
     let parameters = statement.parameters
     let count = parameters.max() ?? 0
+    if parameters.contains(0) {
+      return report(line, "`\(name)` uses $0; parameters begin at $1")
+    }
     if parameters.count != count {
       let missing = (1...count).filter { !parameters.contains($0) }.map { "$\($0)" }.joined(separator: ", ")
-      let advice =
-        parameters.contains(0) ? "parameters begin at $1" : "\(missing) never occurs; number them without gaps"
-      return report(line, "`\(name)` uses parameters up to $\(count), but \(advice)")
+      return report(
+        line, "`\(name)` uses parameters up to $\(count), but \(missing) never occurs; number them without gaps")
     }
     statements.append(
       StatementSource(

@@ -21,11 +21,14 @@ $$;
 DO $$
 BEGIN
   EXECUTE format('GRANT registry_service, registry_worker TO %I', current_user);
-EXCEPTION WHEN invalid_grant_operation OR insufficient_privilege THEN NULL;
+EXCEPTION WHEN invalid_grant_operation OR insufficient_privilege OR unique_violation THEN NULL;
 END
 $$;
 
 GRANT USAGE ON SCHEMA registry TO registry_service, registry_worker;
+
+-- A binary that does not own the schema must still find out whether it fits.
+GRANT SELECT ON registry.migration_log TO registry_service, registry_worker;
 
 -- One environment of one team at Terra. The id is derived from the slug (RFC 9562, version 8), so the
 -- primary key keeps slugs unique and a route is resolved without a search across tenants.

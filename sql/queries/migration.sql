@@ -1,4 +1,4 @@
--- The migrator's own statements. They run as the owner, before any migration has.
+-- The migrator's own statements. The owner runs those that write, before any migration has; any role may read the log.
 
 -- name: migration_schema_create
 -- role: owner
@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS registry.migration_log (
 );
 
 -- name: migration_log_exists
--- role: owner
+-- role: worker
 SELECT to_regclass('registry.migration_log') IS NOT NULL AS found;
 
 -- name: migration_log_lock
@@ -25,7 +25,7 @@ SELECT to_regclass('registry.migration_log') IS NOT NULL AS found;
 LOCK TABLE registry.migration_log IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: migration_log_list
--- role: owner
+-- role: worker
 SELECT number, name, checksum, breaking, applied_at
 FROM registry.migration_log
 ORDER BY number;

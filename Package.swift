@@ -152,7 +152,7 @@ let package = Package(
     .testTarget(
       name: "EmbeddedPostgresTests",
       dependencies: [
-        "EmbeddedPostgres",
+        "EmbeddedPostgres", "TestDatabase",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "SystemPackage", package: "swift-system"),

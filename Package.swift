@@ -57,7 +57,7 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
-        .product(name: "NIOFoundationCompat", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: settings),
     .target(
@@ -137,7 +137,15 @@ let package = Package(
     .testTarget(
       name: "RegistryModelTests", dependencies: ["RegistryModel"], swiftSettings: settings),
     .testTarget(
-      name: "RegistryTerraTests", dependencies: ["RegistryTerra", "RegistryModel"],
+      name: "RegistryTerraTests",
+      dependencies: [
+        "RegistryTerra", "RegistryModel",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdTesting", package: "hummingbird"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
       resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
       name: "RegistryPostgresTests",

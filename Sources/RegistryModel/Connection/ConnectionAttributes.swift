@@ -1,4 +1,4 @@
-/// The values that a fact carries about a connection; a value that is absent or empty claims nothing and erases nothing.
+/// The values that a fact carries about a connection; one that is absent or empty claims nothing and erases nothing.
 public struct ConnectionAttributes: Sendable, Hashable {
   /// The team's id of the app user.
   public var referenceID: String?

@@ -28,6 +28,8 @@ struct ServerBinaries: Sendable {
   ///   - dataDirectory: The existing cluster, for the message.
   ///   - account: The account that must be able to run the programs.
   ///   - tool: Runs `postgres --version`.
+  /// - Returns: The first that fits, `PATH` before the packages' places, newer before older.
+  /// - Throws: ``EmbeddedPostgresError`` that says what is there and what to install.
   static func find(
     _ configuration: EmbeddedPostgres.Configuration, clusterVersion: Int?, dataDirectory: String,
     account: ServerAccount, tool: ServerTool

@@ -34,6 +34,7 @@ struct ServerTool: Sendable {
   ///   - arguments: Its arguments.
   ///   - input: What it reads from its standard input.
   ///   - account: The account to run as; `nil` or the current one changes nothing.
+  /// - Returns: What it said and how it ended.
   /// - Throws: `toolFailed` when it cannot be run at all.
   func run(
     _ path: String, _ arguments: [String], input: String = "", as account: ServerAccount? = nil

@@ -10,3 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #endif
+
+#ifndef LIBPQ_HAS_PIPELINING
+#error "libpq 14 or newer is needed, for its pipeline mode"
+#endif

@@ -1,0 +1,77 @@
+extension PostgresPool {
+  /// What a pool connects to and how far it may go.
+  public struct Configuration: Sendable {
+    /// A libpq URL or keyword list; several hosts are tried in turn, for example
+    /// `postgres://service@a,b/registry?target_session_attrs=read-write`. `PG*` variables fill what it leaves out.
+    public var connectionString: String
+    /// The role to work as, sent as the start-up option `-c role=…`; `nil` (the default) works as the login itself.
+    public var role: String?
+    /// What `pg_stat_activity.application_name` shows unless the connection string says otherwise; default
+    /// `connection-registry`.
+    public var applicationName = "connection-registry"
+    /// The most connections, at least 1; default 8.
+    public var maximumConnections = 8
+    /// The most callers that wait for a connection; one more is refused with code `queueFull`. Default 1,024.
+    public var maximumWaiting = 1024
+    /// How long a call without a deadline of its own may take, waiting included; default 30 seconds.
+    public var defaultTimeout: Duration = .seconds(30)
+    /// How long one host may take to answer, where the connection string has no `connect_timeout`; default 5 seconds.
+    public var connectTimeout: Duration = .seconds(5)
+    /// How long callers wait out a server that cannot be reached before they get its error; default 5 seconds. Wrong
+    /// passwords and databases are reported at once.
+    public var outageTolerance: Duration = .seconds(5)
+    /// How long a cancelled statement may take to end before its connection is closed; default 3 seconds.
+    public var cancelGrace: Duration = .seconds(3)
+    /// Past this age a connection is closed when it comes back; default 1 hour. A tenth less at random, so that
+    /// connections opened together do not close together.
+    public var maximumLifetime: Duration = .seconds(3600)
+    /// Past this time without use a connection is closed; default 5 minutes.
+    public var maximumIdleTime: Duration = .seconds(300)
+    /// Whether statements with names are prepared; turn it off behind a transaction pooler. Default `true`.
+    public var preparesStatements = true
+    /// The most statements that one connection keeps prepared, the longest unused making room; default 256.
+    public var maximumPreparedStatements = 256
+
+    /// A configuration with the defaults.
+    /// - Parameters:
+    ///   - connectionString: a libpq URL or keyword list.
+    ///   - role: the role to work as; `nil` works as the login itself.
+    public init(_ connectionString: String, role: String? = nil) {
+      self.connectionString = connectionString
+      self.role = role
+    }
+
+    /// Checks the limits and takes the connection string apart.
+    func validated() throws(PostgresError) -> ConnectionTarget {
+      func require(_ isMet: Bool, _ message: String) throws(PostgresError) {
+        guard isMet else { throw PostgresError(.invalidConfiguration, message) }
+      }
+      try require(maximumConnections >= 1, "maximumConnections must be at least 1")
+      try require(maximumWaiting >= 0, "maximumWaiting must not be negative")
+      try require(maximumPreparedStatements >= 0, "maximumPreparedStatements must not be negative")
+      for (name, value) in [
+        ("defaultTimeout", defaultTimeout), ("connectTimeout", connectTimeout), ("cancelGrace", cancelGrace),
+        ("maximumLifetime", maximumLifetime), ("maximumIdleTime", maximumIdleTime),
+      ] {
+        try require(value > .zero, "\(name) must be longer than zero")
+      }
+      try require(role?.isEmpty != true, "the role must not be empty; leave it out to work as the login itself")
+      try require(role?.utf8.contains(0) != true, "the role must not hold a NUL character")
+      return try ConnectionTarget(parsing: connectionString)
+    }
+  }
+}
+
+extension PostgresPool.Configuration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+  /// The limits and the role, without the connection string, which may hold a password.
+  public var description: String {
+    "PostgresPool.Configuration(role: \(role ?? "none"), maximumConnections: \(maximumConnections), "
+      + "maximumWaiting: \(maximumWaiting), defaultTimeout: \(defaultTimeout))"
+  }
+
+  /// The same as ``description``.
+  public var debugDescription: String { description }
+
+  /// A mirror without children, so that `dump` shows no password.
+  public var customMirror: Mirror { Mirror(self, children: []) }
+}

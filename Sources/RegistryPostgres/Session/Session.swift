@@ -1,0 +1,217 @@
+import CLibpq
+
+/// One connection to PostgreSQL and the conversation on it, one operation at a time.
+///
+/// An operation that is cancelled or runs out of time asks the server to cancel, off this thread, and then reads on
+/// until the conversation is at rest; past a grace period the connection is closed instead.
+actor Session {
+  var handle: LibpqHandle
+  nonisolated let registration: Registration
+  nonisolated let configuration: SessionConfiguration
+  /// The server's process for this connection, as `pg_stat_activity.pid` shows it.
+  nonisolated let backendPID: Int32
+  var prepared: PreparedStatements
+  private var isBusy = false
+  private var deadline: ContinuousClock.Instant?
+  /// Set once the present operation has been given up: which code its caller will see.
+  private(set) var interruption: PostgresError.Code?
+  /// While set, waits end at this instant only and cancellation is not observed.
+  private var shield: ContinuousClock.Instant?
+  private var mustBeClosed = false
+
+  init(
+    _ connection: TransferredPointer, registration: Registration, notices: NoticeSink,
+    configuration: SessionConfiguration
+  ) {
+    backendPID = PQbackendPID(connection.pointer)
+    handle = LibpqHandle(connection.pointer, registration: registration, notices: notices)
+    self.registration = registration
+    self.configuration = configuration
+    prepared = PreparedStatements(
+      limit: configuration.preparesStatements ? configuration.maximumPreparedStatements : 0)
+  }
+
+  /// Whether the server has said something, or hung up, while nothing was asked: then the connection is not worth
+  /// keeping. Costs one system call.
+  nonisolated var isStale: Bool { registration.isReadable }
+
+  /// Whether the connection is at rest and outside any transaction, fit for the next user.
+  var isReusable: Bool {
+    handle.pointer != nil && !isBusy && !mustBeClosed && PQtransactionStatus(handle.pointer) == PQTRANS_IDLE
+  }
+
+  /// Closes the connection; an operation under way fails.
+  func close() {
+    handle.finish()
+  }
+
+  /// Lets the connection be used no more once the present operation is over.
+  func retire() {
+    mustBeClosed = true
+  }
+
+  /// Runs one operation under a deadline and the task's cancellation.
+  func perform<Value: Sendable>(
+    until deadline: ContinuousClock.Instant?, _ body: () async throws(PostgresError) -> Value
+  ) async throws(PostgresError) -> Value {
+    guard !isBusy else {
+      throw PostgresError(
+        .busy, "the connection is running a statement already: it runs one at a time, so await the first or take another "
+          + "connection from the pool")
+    }
+    guard handle.pointer != nil else { throw Self.lost("the connection has been closed") }
+    if Task.isCancelled { throw PostgresError(.cancelled, "the task was cancelled before the statement was sent") }
+    if let deadline, deadline <= .now {
+      throw PostgresError(.timedOut, "the deadline passed before the statement was sent")
+    }
+    isBusy = true
+    interruption = nil
+    shield = nil
+    self.deadline = deadline
+    handle.notices.reset()
+    defer {
+      isBusy = false
+      shield = nil
+    }
+    let registration = registration
+    let result: Result<Value, PostgresError> = await withTaskCancellationHandler {
+      do throws(PostgresError) { return .success(try await body()) } catch { return .failure(error) }
+    } onCancel: {
+      registration.cancel()
+    }
+    if handle.isBroken { handle.finish() }
+    if handle.notices.current.hasUnreplicatedCommit {
+      var error = PostgresError(
+        .outcomeUnknown, "the commit stands on this server but may not have reached its synchronous standby")
+      error.mayHaveTakenEffect = true
+      throw error
+    }
+    return try result.get()
+  }
+
+  /// Runs one operation that the caller's cancellation does not stop, within the grace period.
+  func performShielded(_ body: () async throws(PostgresError) -> Void) async throws(PostgresError) {
+    guard !isBusy else {
+      throw PostgresError(.busy, "the transaction's closure ended while a statement of it was still running")
+    }
+    isBusy = true
+    interruption = nil
+    defer {
+      isBusy = false
+      shield = nil
+    }
+    shield = .now + configuration.cancelGrace
+    try await body()
+  }
+
+  /// Runs work that must be finished even for a caller that gave up, such as ROLLBACK, within the grace period.
+  func shielded<Value: Sendable>(
+    _ body: () async throws(PostgresError) -> Value
+  ) async throws(PostgresError) -> Value {
+    if shield == nil { shield = .now + configuration.cancelGrace }
+    return try await body()
+  }
+
+  /// Sends what libpq has buffered, reading as well, since the server may stop reading until it is read from.
+  func flush() async throws(PostgresError) {
+    while PQflush(handle.pointer) == 1 {
+      try await waitForSocket([.read, .write])
+      if PQconsumeInput(handle.pointer) == 0 { return }
+    }
+    // A failure to write shows when the results are read, after what the server may have said before it hung up.
+  }
+
+  /// The next result of the conversation; `nil` where libpq marks the end of a statement's results.
+  func nextResult() async throws(PostgresError) -> PostgresResult? {
+    while PQisBusy(handle.pointer) == 1 {
+      // Decrypted bytes may sit inside the TLS library, where the reactor cannot see them.
+      if PQsslInUse(handle.pointer) == 1, PQconsumeInput(handle.pointer) == 1, PQisBusy(handle.pointer) == 0 { break }
+      try await waitForSocket(.read)
+      // On a loss libpq still hands out what the server said before it.
+      if PQconsumeInput(handle.pointer) == 0 { break }
+    }
+    return PQgetResult(handle.pointer).map(PostgresResult.init)
+  }
+
+  private func waitForSocket(_ interest: Interest) async throws(PostgresError) {
+    let wakeup = await registration.wait(
+      for: interest, until: shield ?? deadline, observingCancellation: shield == nil)
+    switch wakeup {
+    case .ready:
+      return
+    case .closed:
+      var error = PostgresError(.closed, "the pool closed the connection while the statement ran")
+      error.mayHaveTakenEffect = true
+      throw error
+    case .timedOut, .cancelled:
+      guard shield == nil else {
+        handle.finish()
+        var error = interrupted(
+          "and the server did not end it within \(configuration.cancelGrace), so the connection was closed")
+        error.mayHaveTakenEffect = true
+        throw error
+      }
+      interruption = wakeup == .cancelled ? .cancelled : .timedOut
+      shield = .now + configuration.cancelGrace
+      await sendCancelRequest()
+    }
+  }
+
+  /// Asks the server to cancel, over a connection of its own, which blocks and so happens on another thread.
+  private func sendCancelRequest() async {
+    guard let shield, let request = PQgetCancel(handle.pointer).map(TransferredPointer.init) else { return }
+    let sent: Void? = await configuration.threads.run(
+      until: shield, reactor: configuration.reactor, observingCancellation: false
+    ) {
+      withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+        _ = PQcancel(request.pointer, buffer.baseAddress, CInt(buffer.count))
+      }
+      PQfreeCancel(request.pointer)
+    } dispose: { _ in
+    }
+    // A request still on its way could hit the next statement.
+    if sent == nil { mustBeClosed = true }
+  }
+
+  /// What the caller of a given-up operation is told.
+  func interrupted(_ ending: String) -> PostgresError {
+    switch interruption {
+    case .cancelled?: PostgresError(.cancelled, "the task was cancelled while the statement ran, \(ending)")
+    case .timedOut?: PostgresError(.timedOut, "the deadline passed while the statement ran, \(ending)")
+    default: PostgresError(.connectionLost, "the server did not answer, \(ending)")
+    }
+  }
+
+  /// Turns the first error of an operation into what the caller sees.
+  /// - Parameters:
+  ///   - result: the result that reports the error.
+  ///   - mayHaveCommitted: whether a lost connection leaves the outcome open.
+  func failure(_ result: PostgresResult, mayHaveCommitted: Bool) -> PostgresError {
+    let isLost = handle.isBroken
+    var error = PostgresError.reported(by: result.pointer, isConnectionLost: isLost)
+    if isLost {
+      error.mayHaveTakenEffect = mayHaveCommitted
+    } else if interruption != nil, error.sqlState == .queryCanceled {
+      var interrupted = interrupted("and the server cancelled it")
+      interrupted.sqlState = error.sqlState
+      return interrupted
+    }
+    return error
+  }
+
+  /// Called when an operation ended: a cancel request that did not cancel it could still hit the next statement.
+  func settle(wasCancelledByServer: Bool) {
+    if interruption != nil, !wasCancelledByServer { mustBeClosed = true }
+  }
+
+  /// What libpq says when it refuses to send.
+  func sendFailure() -> PostgresError {
+    let text = PQerrorMessage(handle.pointer).map { String(cString: $0) } ?? ""
+    if handle.isBroken { return Self.lost("the connection was lost before the statement was sent") }
+    return PostgresError(.protocolViolation, "libpq refused to send: \(text.trimmed.oneLine)")
+  }
+
+  static func lost(_ message: String) -> PostgresError {
+    PostgresError(.connectionLost, "\(message); the pool opens another")
+  }
+}

@@ -1,0 +1,82 @@
+#if canImport(FoundationEssentials)
+  public import FoundationEssentials
+#else
+  public import Foundation
+#endif
+
+/// Statements that run as one transaction in one round trip.
+///
+/// On the wire it is `BEGIN; SET LOCAL … ; statements; COMMIT` in one pipeline with a single sync. Results are handed
+/// out only once COMMIT and the sync are answered; if one statement fails, the whole is rolled back and the error names
+/// the statement's index.
+public struct PostgresBatch: Sendable {
+  /// A setting that holds for the transaction: `SET LOCAL name = 'value'`, a statement of its own after BEGIN.
+  ///
+  /// SET takes no parameter, so the name is restricted and the value is quoted here.
+  public struct Setting: Sendable, Hashable {
+    /// The setting's name, for example `registry.tenant_id`.
+    public let name: String
+    /// The statement that sets it.
+    let text: String
+
+    /// A setting whose value is a uuid.
+    /// - Parameters:
+    ///   - name: letters, digits, `_` and `.` only, for example `registry.tenant_id`.
+    ///   - value: the uuid.
+    /// - Throws: ``PostgresError`` of code `invalidParameter` when the name has other characters.
+    public init(_ name: String, _ value: UUID) throws(PostgresError) {
+      try self.init(name, value.uuidString.lowercased())
+    }
+
+    /// A setting whose value is text.
+    /// - Parameters:
+    ///   - name: letters, digits, `_` and `.` only, for example `statement_timeout`.
+    ///   - value: at most 1,024 bytes, without NUL and backslash.
+    /// - Throws: ``PostgresError`` of code `invalidParameter` when the name or the value breaks these limits.
+    public init(_ name: String, _ value: String) throws(PostgresError) {
+      let parts = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+      let isWellFormed = parts.allSatisfy { part in
+        part.first.map { !(UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0) } == true
+          && part.allSatisfy {
+            UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0
+              || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "_")
+          }
+      }
+      guard isWellFormed, parts.count <= 2, name.utf8.count <= 128 else {
+        throw PostgresError(
+          .invalidParameter,
+          "a setting's name is at most 128 letters, digits and _, with one dot at most, as in registry.tenant_id")
+      }
+      guard value.utf8.count <= 1024, !value.utf8.contains(0), !value.utf8.contains(UInt8(ascii: "\\")) else {
+        throw PostgresError(
+          .invalidParameter,
+          "the value of setting \(name) may have at most 1,024 bytes, and neither NUL nor backslash")
+      }
+      self.name = name
+      self.text = "SET LOCAL \(name) = '\(value.replacing("'", with: "''"))'"
+    }
+  }
+
+  /// The settings, in order.
+  public var settings: [Setting]
+  /// The statements, in order.
+  public var statements: [PostgresStatement]
+  /// How the transaction is isolated from others.
+  public var isolation: PostgresIsolation
+
+  /// Describes a batch; nothing is sent yet.
+  /// - Parameters:
+  ///   - settings: what `SET LOCAL` sets before the statements.
+  ///   - statements: at most ``maximumStatements``.
+  ///   - isolation: the isolation level and access mode; by default the server's own.
+  public init(
+    settings: [Setting] = [], statements: [PostgresStatement], isolation: PostgresIsolation = .serverDefault
+  ) {
+    self.settings = settings
+    self.statements = statements
+    self.isolation = isolation
+  }
+
+  /// The most statements that one batch may hold: 4,096.
+  public static let maximumStatements = 4096
+}

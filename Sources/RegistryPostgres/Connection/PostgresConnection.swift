@@ -71,6 +71,7 @@ public final class PostgresConnection: PostgresExecutor, PostgresBatchExecutor {
   /// - Returns: what the body returned, once the COMMIT was answered.
   /// - Throws: the body's own error, unchanged, after the ROLLBACK; ``PostgresTransactionError`` when BEGIN, COMMIT or
   ///   ROLLBACK failed, which keeps the failures apart.
+  @discardableResult
   public func withTransaction<Value>(
     settings: [PostgresBatch.Setting] = [], level: PostgresIsolation = .serverDefault,
     deadline: ContinuousClock.Instant? = nil, isolation: isolated (any Actor)? = #isolation,

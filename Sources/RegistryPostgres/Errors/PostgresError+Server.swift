@@ -28,7 +28,9 @@ extension PostgresError {
     }
     if let advice = advice(for: state) { error.message += "; \(advice)" }
     var report = ["server message: \(primary)"]
-    for (name, character) in [("detail", "D"), ("hint", "H"), ("context", "W"), ("routine", "R")] as [(String, Character)] {
+    for (name, character) in [("detail", "D"), ("hint", "H"), ("context", "W"), ("routine", "R")]
+      as [(String, Character)]
+    {
       if let text = field(character) { report.append("\(name): \(text)") }
     }
     error.serverReport = report.joined(separator: "\n")

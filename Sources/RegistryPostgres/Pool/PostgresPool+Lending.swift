@@ -115,7 +115,8 @@ extension PostgresPool {
     switch refusal {
     case .queueFull:
       return PostgresError(
-        .queueFull, "\(state.machine.waitingCount) callers wait for a connection already: try again later, or raise "
+        .queueFull,
+        "\(state.machine.waitingCount) callers wait for a connection already: try again later, or raise "
           + "maximumConnections or maximumWaiting")
     case .timedOut:
       let reason =

@@ -65,6 +65,7 @@ public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Servic
   ///   - body: the work. The pool is of no use after it.
   /// - Returns: what the body returned.
   /// - Throws: what the body threw; ``PostgresError`` of code `invalidConfiguration`.
+  @discardableResult
   public static func withPool<Value>(
     _ configuration: Configuration, logger: Logger, isolation: isolated (any Actor)? = #isolation,
     _ body: (PostgresPool) async throws -> sending Value
@@ -135,6 +136,7 @@ public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Servic
   ///   - body: the work. The connection is refused after it.
   /// - Returns: what the body returned.
   /// - Throws: what the body threw; ``PostgresError`` when no connection could be had.
+  @discardableResult
   public func withConnection<Value>(
     deadline: ContinuousClock.Instant? = nil, isolation: isolated (any Actor)? = #isolation,
     _ body: (PostgresConnection) async throws -> sending Value
@@ -164,6 +166,7 @@ public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Servic
   /// - Returns: what the body returned, once the COMMIT was answered.
   /// - Throws: as ``PostgresConnection/withTransaction(settings:level:deadline:isolation:_:)``, and ``PostgresError``
   ///   when no connection could be had.
+  @discardableResult
   public func withTransaction<Value>(
     settings: [PostgresBatch.Setting] = [], level: PostgresIsolation = .serverDefault,
     deadline: ContinuousClock.Instant? = nil, isolation: isolated (any Actor)? = #isolation,

@@ -46,7 +46,8 @@ struct ConnectionTarget: Sendable {
     let count = max(names.count, addresses.count)
     guard names.isEmpty || addresses.isEmpty || names.count == addresses.count, ports.count <= max(count, 1) else {
       throw PostgresError(
-        .invalidConfiguration, "the connection string names \(names.count) hosts, \(addresses.count) addresses and "
+        .invalidConfiguration,
+        "the connection string names \(names.count) hosts, \(addresses.count) addresses and "
           + "\(ports.count) ports: give as many of each, or one port for all")
     }
     guard ports.count <= 1 || ports.count == count else {

@@ -14,7 +14,8 @@ struct EncodedParameters: Sendable {
     }
     guard parameters.count <= PostgresStatement.maximumParameters else {
       throw Self.invalid(
-        statement, "\(parameters.count) parameters are more than the \(PostgresStatement.maximumParameters) that "
+        statement,
+        "\(parameters.count) parameters are more than the \(PostgresStatement.maximumParameters) that "
           + "PostgreSQL takes: pass arrays and unnest them")
     }
     var total = statement.text.utf8.count
@@ -27,7 +28,8 @@ struct EncodedParameters: Sendable {
     }
     guard total <= PostgresStatement.maximumBytes else {
       throw Self.invalid(
-        statement, "the statement and its parameters take \(total) bytes, more than the limit of "
+        statement,
+        "the statement and its parameters take \(total) bytes, more than the limit of "
           + "\(PostgresStatement.maximumBytes): split the work into several statements")
     }
     memory.reserveCapacity(total)
@@ -42,7 +44,8 @@ struct EncodedParameters: Sendable {
         memory.append(contentsOf: text.utf8)
         guard !memory[start...].contains(0) else {
           throw Self.invalid(
-            statement, "parameter $\(index + 1) is text that holds a NUL character, which PostgreSQL cannot store: "
+            statement,
+            "parameter $\(index + 1) is text that holds a NUL character, which PostgreSQL cannot store: "
               + "remove it, or pass bytes to a bytea")
         }
         append(start: start, format: 0)

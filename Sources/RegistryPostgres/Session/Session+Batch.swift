@@ -25,7 +25,8 @@ extension Session {
   ) async throws(PostgresError) -> [PostgresResult] {
     guard batch.statements.count <= PostgresBatch.maximumStatements else {
       throw PostgresError(
-        .invalidParameter, "a batch of \(batch.statements.count) statements is larger than the limit of "
+        .invalidParameter,
+        "a batch of \(batch.statements.count) statements is larger than the limit of "
           + "\(PostgresBatch.maximumStatements): split it, or pass arrays and unnest them")
     }
     var parameters: [EncodedParameters] = []
@@ -178,7 +179,8 @@ extension Session {
       if handle.notices.current.hasNoTransaction {
         handle.finish()
         var error = PostgresError(
-          .protocolViolation, "a statement of the batch ended its transaction; leave BEGIN, COMMIT and ROLLBACK to the batch")
+          .protocolViolation,
+          "a statement of the batch ended its transaction; leave BEGIN, COMMIT and ROLLBACK to the batch")
         error.mayHaveTakenEffect = true
         throw error
       }

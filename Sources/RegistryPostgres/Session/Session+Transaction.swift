@@ -18,7 +18,8 @@ extension Session {
     }
     guard let tag = results.last?.commandTag, tag == "COMMIT" else {
       throw PostgresError(
-        .rolledBack, "COMMIT was answered ROLLBACK, because a statement of the transaction had failed before: let its "
+        .rolledBack,
+        "COMMIT was answered ROLLBACK, because a statement of the transaction had failed before: let its "
           + "error leave the closure")
     }
   }

@@ -56,7 +56,8 @@ actor Session {
   ) async throws(PostgresError) -> Value {
     guard !isBusy else {
       throw PostgresError(
-        .busy, "the connection is running a statement already: it runs one at a time, so await the first or take another "
+        .busy,
+        "the connection is running a statement already: it runs one at a time, so await the first or take another "
           + "connection from the pool")
     }
     guard handle.pointer != nil else { throw Self.lost("the connection has been closed") }

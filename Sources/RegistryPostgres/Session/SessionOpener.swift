@@ -131,7 +131,8 @@ struct SessionOpener: Sendable {
     if Task.isCancelled { return PostgresError(.cancelled, "the task was cancelled while connecting") }
     let place = host.host ?? host.address ?? "the server"
     return PostgresError(
-      .connectionFailed, "\(place) did not answer within \(timeout): check the host, the port and the firewall between, "
+      .connectionFailed,
+      "\(place) did not answer within \(timeout): check the host, the port and the firewall between, "
         + "or raise connect_timeout")
   }
 

@@ -32,44 +32,53 @@ public struct PostgresParameter: Sendable, Hashable {
 
   /// Text, or any value in PostgreSQL's own text form (numeric, jsonb, inet …).
   /// - Parameter value: the text, without NUL characters, which PostgreSQL cannot store; `nil` for NULL.
+  /// - Returns: the parameter.
   public static func text(_ value: String?) -> PostgresParameter { .init(text: value) }
 
   /// A uuid.
   /// - Parameter value: the uuid; `nil` for NULL.
+  /// - Returns: the parameter.
   public static func uuid(_ value: UUID?) -> PostgresParameter { .init(text: value?.uuidString) }
 
   /// A smallint, integer, bigint or numeric.
   /// - Parameter value: the number; `nil` for NULL.
+  /// - Returns: the parameter.
   public static func int(_ value: (some FixedWidthInteger & Sendable)?) -> PostgresParameter {
     .init(text: value.map { String($0) })
   }
 
   /// A double precision or real.
   /// - Parameter value: the number, infinities and NaN included; `nil` for NULL.
+  /// - Returns: the parameter.
   public static func double(_ value: Double?) -> PostgresParameter { .init(text: value.map(\.description)) }
 
   /// A boolean.
   /// - Parameter value: the truth value; `nil` for NULL.
+  /// - Returns: the parameter.
   public static func bool(_ value: Bool?) -> PostgresParameter { .init(text: value.map { $0 ? "t" : "f" }) }
 
   /// A bytea.
   /// - Parameter value: the bytes, NUL included, sent as they are; `nil` for NULL.
+  /// - Returns: the parameter.
   public static func bytes(_ value: [UInt8]?) -> PostgresParameter { .init(value.map(Storage.bytes) ?? .null) }
 
   /// A timestamptz, rounded to the microsecond, which is PostgreSQL's own resolution.
   /// - Parameter value: the instant; `nil` for NULL.
+  /// - Returns: the parameter.
   public static func timestamp(_ value: Date?) -> PostgresParameter {
     .init(text: value.map { PostgresTimestamp($0).postgresText })
   }
 
   /// A timestamptz, exact.
   /// - Parameter value: microseconds since 1970-01-01 00:00:00 UTC; `nil` for NULL.
+  /// - Returns: the parameter.
   public static func timestamp(microsecondsSince1970 value: Int64?) -> PostgresParameter {
     .init(text: value.map { PostgresTimestamp(microsecondsSince1970: $0).postgresText })
   }
 
   /// An interval, rounded towards zero to the microsecond.
   /// - Parameter value: the duration; `nil` for NULL.
+  /// - Returns: the parameter.
   public static func interval(_ value: Duration?) -> PostgresParameter {
     .init(
       text: value.map {
@@ -80,42 +89,49 @@ public struct PostgresParameter: Sendable, Hashable {
 
   /// An interval.
   /// - Parameter seconds: the duration in seconds; `nil` for NULL.
+  /// - Returns: the parameter.
   public static func interval(seconds: Double?) -> PostgresParameter {
     .init(text: seconds.map { "\($0) seconds" })
   }
 
   /// A text[].
   /// - Parameter values: the elements; `nil` elements become NULL.
+  /// - Returns: the parameter.
   public static func textArray(_ values: [String?]) -> PostgresParameter {
     .init(text: arrayText(values.map { $0.map(quoted) }))
   }
 
   /// A uuid[].
   /// - Parameter values: the elements; `nil` elements become NULL.
+  /// - Returns: the parameter.
   public static func uuidArray(_ values: [UUID?]) -> PostgresParameter {
     .init(text: arrayText(values.map { $0?.uuidString }))
   }
 
   /// An integer[] or bigint[].
   /// - Parameter values: the elements; `nil` elements become NULL.
+  /// - Returns: the parameter.
   public static func intArray(_ values: [(some FixedWidthInteger & Sendable)?]) -> PostgresParameter {
     .init(text: arrayText(values.map { $0.map { String($0) } }))
   }
 
   /// A boolean[].
   /// - Parameter values: the elements; `nil` elements become NULL.
+  /// - Returns: the parameter.
   public static func boolArray(_ values: [Bool?]) -> PostgresParameter {
     .init(text: arrayText(values.map { $0.map { $0 ? "t" : "f" } }))
   }
 
   /// A timestamptz[].
   /// - Parameter values: the elements; `nil` elements become NULL.
+  /// - Returns: the parameter.
   public static func timestampArray(_ values: [Date?]) -> PostgresParameter {
     .init(text: arrayText(values.map { $0.map { quoted(PostgresTimestamp($0).postgresText) } }))
   }
 
   /// A timestamptz[], exact.
   /// - Parameter values: microseconds since 1970-01-01 00:00:00 UTC; `nil` elements become NULL.
+  /// - Returns: the parameter.
   public static func timestampArray(microsecondsSince1970 values: [Int64?]) -> PostgresParameter {
     .init(
       text: arrayText(
@@ -124,6 +140,7 @@ public struct PostgresParameter: Sendable, Hashable {
 
   /// A bytea[].
   /// - Parameter values: the elements; `nil` elements become NULL.
+  /// - Returns: the parameter.
   public static func bytesArray(_ values: [[UInt8]?]) -> PostgresParameter {
     .init(text: arrayText(values.map { $0.map { quoted(hexText($0)) } }))
   }

@@ -176,7 +176,14 @@ let package = Package(
     .testTarget(
       name: "TerraSandboxTests",
       dependencies: [
-        "TerraSandbox", .product(name: "HummingbirdTesting", package: "hummingbird"),
+        "TerraSandbox",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       swiftSettings: settings),
     .testTarget(

@@ -1,0 +1,53 @@
+/// What follows from an act at Terra: lines of the ledger, webhooks, later acts, and where the browser goes.
+struct WorldChange: Sendable {
+  var records: [LedgerRecord] = []
+  var orders: [EmissionOrder] = []
+  var followUps: [FollowUp] = []
+  var redirect: Redirect?
+
+  /// A webhook to emit.
+  struct EmissionOrder: Sendable {
+    /// A second sending of the same body and signature.
+    struct Copy: Sendable {
+      var hasFreshTraceID: Bool
+      var holdBack: Double
+    }
+
+    var tenant: String
+    var event: WebhookEvent
+    var attemptID: String?
+    var holdBack = 0.0
+    var isDropped = false
+    var hasWrongSecret = false
+    var copies: [Copy] = []
+  }
+
+  /// Something that happens to a connection some time later.
+  struct FollowUp: Sendable {
+    enum Act: Sendable {
+      case revoke
+      case deauthenticate
+      case connectionError
+      case permissionChange
+      case secondReference(String)
+    }
+
+    var tenant: String
+    var userID: String
+    var act: Act
+    var delay: Double
+    var attemptID: String?
+  }
+}
+
+/// Why Terra refuses an act.
+enum WorldRefusal: Error, Hashable {
+  case unknownAttempt
+  case expired
+  case alreadyDecided
+  case unknownConnection
+  case userLimitReached
+  case mobileOnly(String)
+  case unknownResource(String)
+  case unknownEnvironment(String)
+}

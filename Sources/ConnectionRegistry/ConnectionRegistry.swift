@@ -1,1 +1,89 @@
-// ConnectionRegistry
+import Foundation
+public import Logging
+package import RegistryPostgres
+public import ServiceLifecycle
+
+/// The registry: takes in what Terra and browsers say, holds the truth about connections, and names disagreements.
+///
+/// Making one does no I/O. ``run()`` is the only long-lived entry: it keeps the connections to PostgreSQL, and the
+/// registry works while it runs.
+public final class ConnectionRegistry: Service, Sendable {
+  /// The tenants of the deployment.
+  public let tenants: Tenants
+  /// The tenants' keys to the registry.
+  public let keys: APIKeys
+  /// Attempts to connect.
+  public let sessions: AuthSessions
+  /// The signed channel.
+  public let webhooks: Webhooks
+  /// The browser's channel.
+  public let callbacks: RedirectCallbacks
+  /// The connections, as all facts make them.
+  public let connections: Connections
+  /// The app users.
+  public let appUsers: AppUsers
+  /// The auth events.
+  public let events: AuthEvents
+  /// Deliveries that did not become events.
+  public let receipts: WebhookReceipts
+  /// The comparisons.
+  public let reconciliations: Reconciliations
+  /// What the comparisons found.
+  public let findings: Findings
+
+  /// The connections that work under row-level security.
+  package let servicePool: PostgresPool
+  /// The connections that see across tenants.
+  package let workerPool: PostgresPool
+  let logger: Logger
+
+  /// Sets a registry up; nothing is connected yet.
+  ///
+  /// - Parameters:
+  ///   - configuration: how it is set up.
+  ///   - logger: where background work reports; nothing personal or secret at info or above.
+  public init(configuration: Configuration, logger: Logger) {
+    func pool(role: String, connections: Int) -> PostgresPool {
+      var settings = PostgresPool.Configuration(configuration.databaseURL, role: role)
+      settings.maximumConnections = connections
+      settings.preparesStatements = configuration.preparesStatements
+      return PostgresPool(configuration: settings, logger: logger)
+    }
+    servicePool = pool(role: "registry_service", connections: configuration.maximumConnections)
+    workerPool = pool(role: "registry_worker", connections: 2)
+    self.logger = logger
+    let database = RegistryDatabase(service: servicePool, worker: workerPool, logger: logger)
+    let keyRing = configuration.masterKeys
+    let timing = configuration.timing
+    let directory = TenantDirectory(database: database, keyRing: keyRing)
+    tenants = Tenants(database: database, keyRing: keyRing, directory: directory)
+    keys = APIKeys(database: database, directory: directory)
+    sessions = AuthSessions(
+      database: database, directory: directory, keyRing: keyRing, timing: timing, publicURL: configuration.publicURL,
+      terraDeadline: configuration.terraDeadline, logger: logger)
+    webhooks = Webhooks(
+      database: database, directory: directory, timing: timing, dataMinutes: DataMinutes(),
+      rejections: RejectionLimit(), clock: { Date() }, logger: logger)
+    callbacks = RedirectCallbacks(database: database, directory: directory, timing: timing)
+    connections = Connections(database: database, directory: directory, timing: timing)
+    appUsers = AppUsers(database: database, directory: directory, timing: timing)
+    events = AuthEvents(database: database, directory: directory)
+    receipts = WebhookReceipts(database: database, directory: directory)
+    reconciliations = Reconciliations(database: database, directory: directory, timing: timing, logger: logger)
+    findings = Findings(database: database, directory: directory, timing: timing)
+  }
+
+  /// Keeps the connections to PostgreSQL until the task is cancelled or the service shuts down.
+  ///
+  /// - Throws: what a pool throws that cannot go on.
+  public func run() async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await self.servicePool.run() }
+      group.addTask { try await self.workerPool.run() }
+      // Either pool's end is the registry's end.
+      _ = try await group.next()
+      group.cancelAll()
+      try await group.waitForAll()
+    }
+  }
+}

@@ -12,10 +12,11 @@ SELECT s.session_id, s.kind, s.sealed_attempt, s.request_sha256, s.auth_url, s.a
 FROM registry.auth_session s WHERE s.tenant_id = $1::uuid AND s.idempotency_key = $2::text;
 
 -- name: auth_session_answered
+-- Of two requests with one idempotency key the first answer stays.
 UPDATE registry.auth_session
 SET user_id = $3::text, terra_session_id = $4::text, auth_url = $5::text, expires_at = $6::timestamptz,
   answered_at = now(), sealed_attempt = NULL, refused_reason = NULL, refused_status = NULL
-WHERE tenant_id = $1::uuid AND session_id = $2::uuid;
+WHERE tenant_id = $1::uuid AND session_id = $2::uuid AND auth_url IS NULL;
 
 -- name: auth_session_refused
 -- The token is kept where a repetition of the request may ask Terra again ($5).

@@ -50,5 +50,6 @@ ORDER BY k.created_at, k.key_id;
 -- name: api_key_used
 -- At most once a minute, so that a busy key is not a hot row.
 UPDATE registry.api_key SET last_used_at = now()
-WHERE tenant_id = $1::uuid AND key_id = $2::uuid
+WHERE tenant_id = $1::uuid AND key_sha256 = $2::bytea AND revoked_at IS NULL
+  AND (expires_at IS NULL OR expires_at > now())
   AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute');

@@ -1,0 +1,115 @@
+public import Foundation
+import Logging
+import RegistryModel
+import RegistryPostgres
+import RegistrySQL
+import RegistryTerra
+
+/// The browser's channel: records what a redirect claims and sends the browser on. A callback never creates or
+/// activates a connection, because a redirect proves nothing.
+public struct RedirectCallbacks: Sendable {
+  let database: RegistryDatabase
+  let directory: TenantDirectory
+  let timing: Timing
+
+  /// The longest query that is read, in bytes.
+  public static let maximumQueryBytes = 8_192
+  /// The longest token that is read, in bytes.
+  public static let maximumAttemptBytes = 256
+
+  /// Records the arrival of a browser.
+  ///
+  /// - Parameters:
+  ///   - tenant: the slug in the path.
+  ///   - attempt: the token in the path, as it came.
+  ///   - outcome: which of the two URLs was called.
+  ///   - rawQuery: the query without its `?`, as it came.
+  /// - Returns: where to send the browser: to the session's own URL, which is never taken from the query.
+  /// - Throws: `database_unavailable`.
+  public func receive(
+    tenant: String, attempt: String, outcome: RedirectCallback.Outcome, rawQuery: String
+  ) async throws -> CallbackAnswer {
+    guard attempt.utf8.count <= Self.maximumAttemptBytes, rawQuery.utf8.count <= Self.maximumQueryBytes,
+      let entry = try await directory.find(tenant)
+    else { return .unknown }
+    let id = PostgresParameter.uuid(entry.tenant.id)
+    let raw = Self.asciiQuery(rawQuery)
+    let query = RedirectQuery(rawQuery: raw)
+    let token = AttemptToken(presented: attempt).sha256
+    let claim = Fingerprint.sha256(of: [outcome.rawValue, attempt, raw])
+    let results = try await database.run(
+      entry.tenant.id,
+      [
+        RegistryStatements.redirectCallbackInsert(
+          id, .uuid(.version7()), .bytes(token), .bytes(claim), .text(outcome.rawValue), .text(query.userID),
+          .text(query.referenceID), .text(query.resource?.uppercased()), .text(query.reason),
+          .textArray(query.ambiguous), .text(raw)),
+        RegistryStatements.authSessionByAttempt(id, .bytes(token)),
+        RegistryStatements.redirectCallbackList(
+          id, .double(timing.grace(of: entry.tenant)), .null, .bytes(claim), .null, .null, .null, .int(1)),
+      ])
+    guard results.count == 3, let session = results[1].rows.first, let row = results[2].rows.first else {
+      return .unknown
+    }
+    let callback = try RedirectCallback(row: row)
+    let own =
+      "session_id=\((try session.decode("session_id", as: UUID.self)).text)&verdict=\(callback.verdict.rawValue)"
+    if callback.verdict == .contradicted {
+      return .redirect(to: ReturnURL.appending(own, to: try session.decode("return_failure")))
+    }
+    let target: String = try session.decode(outcome == .success ? "return_success" : "return_failure")
+    return .redirect(to: ReturnURL.appending(raw.isEmpty ? own : raw + "&" + own, to: target))
+  }
+
+  /// Lists callbacks, oldest first.
+  ///
+  /// - Parameters:
+  ///   - tenant: the tenant's slug.
+  ///   - page: which part.
+  /// - Returns: a page of callbacks with their verdicts.
+  /// - Throws: `tenant_unknown`, `invalid_request` for a bad page, `database_unavailable`.
+  public func list(tenant: String, page: Page = Page()) async throws -> Listed<RedirectCallback> {
+    let entry = try await directory.require(tenant)
+    let cursor = try Cursor(page: page)
+    let rows = try await database.run(
+      entry.tenant.id,
+      RegistryStatements.redirectCallbackList(
+        .uuid(entry.tenant.id), .double(timing.grace(of: entry.tenant)), .null, .null, .null, .timestamp(cursor?.at),
+        .uuid(try cursor?.uuid), .int(page.limit + 1))
+    ).rows.map(RedirectCallback.init(row:))
+    return Listed(rows, limit: page.limit) { Cursor(at: $0.recordedAt, id: $0.callbackID.text) }
+  }
+
+  /// Shows one callback.
+  ///
+  /// - Parameters:
+  ///   - tenant: the tenant's slug.
+  ///   - callbackID: its id.
+  /// - Returns: the callback with its verdict.
+  /// - Throws: `tenant_unknown`, `not_found`, `database_unavailable`.
+  public func show(tenant: String, _ callbackID: UUID) async throws -> RedirectCallback {
+    let entry = try await directory.require(tenant)
+    let rows = try await database.run(
+      entry.tenant.id,
+      RegistryStatements.redirectCallbackList(
+        .uuid(entry.tenant.id), .double(timing.grace(of: entry.tenant)), .uuid(callbackID), .null, .null, .null, .null,
+        .int(1))
+    ).rows
+    guard let row = rows.first else { throw RegistryError.notFound("callback") }
+    return try RedirectCallback(row: row)
+  }
+
+  /// What a browser sends beyond printable ASCII is percent-encoded, so that the query can be stored and sent on.
+  private static func asciiQuery(_ query: String) -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
+    var text: [UInt8] = []
+    for byte in query.utf8 {
+      if byte > 0x20, byte < 0x7F, byte != UInt8(ascii: "#") {
+        text.append(byte)
+      } else {
+        text += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+      }
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+}

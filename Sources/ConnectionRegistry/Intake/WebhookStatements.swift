@@ -1,0 +1,95 @@
+import Foundation
+import RegistryModel
+import RegistryPostgres
+import RegistrySQL
+import RegistryTerra
+
+/// What one authentic delivery writes, as statements of one transaction that reads nothing before.
+struct WebhookStatements {
+  let tenantID: UUID
+  let bodySHA256: [UInt8]
+  let timestamp: Int64
+  let instant: Instant
+  let traceID: String?
+  let channel: String
+
+  private var id: PostgresParameter { .uuid(tenantID) }
+  private var bodyHex: String { Fingerprint.hex(bodySHA256) }
+
+  /// The key by the signed time stands first: it is always there.
+  private var deduplicationKeys: [String] {
+    ["\(bodyHex):t:\(timestamp)"] + (traceID.map { ["\(bodyHex):trace:\($0)"] } ?? [])
+  }
+
+  /// The same content at the same instant is the same fact, whatever delivery brought it.
+  private var factID: String { String(bodyHex.prefix(32)) }
+
+  private var signedAt: PostgresParameter {
+    .timestamp(microsecondsSince1970: Self.storable(Instant(secondsSince1970: timestamp)))
+  }
+
+  private var occurredAt: PostgresParameter { .timestamp(microsecondsSince1970: Self.storable(instant)) }
+
+  /// Between the years 1 and 9999, which PostgreSQL and RFC 3339 both write.
+  private static func storable(_ instant: Instant) -> Int64 {
+    min(max(instant.microseconds, -62_135_596_800_000_000), 253_402_300_799_000_000)
+  }
+
+  /// The event, its app users, its connections and their changes.
+  func accepting(_ event: TerraEvent, body: [UInt8]) -> [PostgresStatement] {
+    let keys = deduplicationKeys
+    let eventID = UUID.version7()
+    var statements = [
+      RegistryStatements.authEventKeyClaim(id, .textArray(keys), .uuid(eventID)),
+      RegistryStatements.authEventInsert(
+        id, .text(keys[0]), signedAt, occurredAt, .text(channel), .text(Self.kind(event.kind)), .text(event.type),
+        .text(event.status), .text(event.connection?.userID), .text(event.oldConnection?.userID),
+        .text(event.referenceID), .text(event.oldConnection?.referenceID), .text(event.resource?.rawValue),
+        .text(event.widgetSessionID), .text(event.reason), .text(traceID), .bytes(body), .bytes(bodySHA256)),
+    ]
+    let named = Set([event.referenceID, event.oldConnection?.referenceID].compactMap { $0 })
+    if !named.isEmpty { statements.append(RegistryStatements.appUserInsert(id, .textArray(named.sorted()))) }
+    for fact in event.facts(at: instant, factID: factID) {
+      statements.append(fact.registers.joinStatement(tenantID: tenantID, userID: fact.userID))
+      if event.referenceID == nil, let session = event.widgetSessionID {
+        statements.append(
+          RegistryStatements.connectionTakeSessionReference(id, .text(fact.userID), .text(session)))
+      }
+      statements.append(
+        RegistryStatements.connectionChangeAppend(
+          id, .text(fact.userID), .text("event"), .text(eventID.text), .text(keys[0])))
+    }
+    return statements
+  }
+
+  /// The number of the statement whose count of rows says whether the event is new.
+  static let eventInsertIndex = 1
+
+  /// A receipt of an authentic delivery that does not become an event.
+  func keeping(
+    _ disposition: WebhookReceipt.Disposition, reason: String, type: String?, userID: String?,
+    headers: WebhookHeaders, body: [UInt8]
+  ) -> [PostgresStatement] {
+    let keys = deduplicationKeys
+    return [
+      RegistryStatements.authEventKeyClaim(id, .textArray(keys), .uuid(.version7())),
+      RegistryStatements.webhookReceiptKeep(
+        id, .text(keys[0]), .text(disposition.rawValue), .text(reason), signedAt, occurredAt, .text(type),
+        .text(userID), .text(traceID), .text(headers.keptJSON), .bytes(body), .bytes(bodySHA256), .int(body.count)),
+    ]
+  }
+
+  static func kind(_ kind: TerraEvent.Kind) -> String {
+    switch kind {
+    case .authSuccess: "auth_success"
+    case .authFailure: "auth_failure"
+    case .userReauth: "user_reauth"
+    case .deauthentication: "deauthentication"
+    case .accessRevoked: "access_revoked"
+    case .connectionError: "connection_error"
+    case .permissionChange: "permission_change"
+    case .unknownAuthLike: "unknown"
+    case .data: "data"
+    }
+  }
+}

@@ -1,0 +1,155 @@
+import Foundation
+import Logging
+import Metrics
+import NIOConcurrencyHelpers
+public import NIOCore
+import RegistryModel
+import RegistryPostgres
+import RegistrySQL
+import RegistryTerra
+
+/// The signed channel: verifies a webhook over its raw body and makes it durable before it is acknowledged.
+public struct Webhooks: Sendable {
+  let database: RegistryDatabase
+  let directory: TenantDirectory
+  let timing: Timing
+  let dataMinutes: DataMinutes
+  let rejections: RejectionLimit
+  let clock: @Sendable () -> Date
+  let logger: Logger
+
+  /// Takes one delivery in.
+  ///
+  /// - Parameters:
+  ///   - tenant: the slug in the path.
+  ///   - headers: all headers as they came, repeated ones too.
+  ///   - body: the raw body as it streams; data of up to 32 MiB passes in constant memory, auth events have up to
+  ///     256 KiB.
+  /// - Returns: what became of it and the status to answer with; for an unknown tenant the same, and after the same
+  ///   work, as for a wrong signature.
+  /// - Throws: ``RegistryError`` of code `database_unavailable` where nothing could be made durable (answer 503, so
+  ///   that Terra tries again), or what the body throws.
+  public func receive<Body: AsyncSequence>(
+    tenant: String, headers: [(name: String, value: String)], body: Body
+  ) async throws -> WebhookAnswer where Body.Element == ByteBuffer {
+    let entry = try await directory.find(tenant)
+    let read = WebhookHeaders(headers)
+    let signature = try? read.signature.get()
+    var taken = WebhookBody(verifier: Self.verifier(signature, secrets: entry?.signingSecrets ?? []))
+    for try await piece in body {
+      guard taken.take(piece.readableBytesView) else { return counted(.tooLarge) }
+    }
+    let isAuthentic = taken.isAuthentic
+    guard isAuthentic, let entry, let signature, !entry.signingSecrets.isEmpty else {
+      if let entry { try await keepRejected(taken, read, entry.tenant) }
+      return counted(.rejected)
+    }
+    return counted(try await take(taken, read, signature, entry.tenant))
+  }
+
+  /// With no secret or no signature the same work is done with ones that nobody has.
+  private static func verifier(_ signature: TerraSignature?, secrets: [[UInt8]]) -> SignatureVerifier {
+    let dummy = Array("a secret that signs nothing".utf8)
+    return SignatureVerifier(signature: signature ?? .nobodys, secrets: secrets.isEmpty ? [dummy] : secrets)
+  }
+
+  private func take(
+    _ body: WebhookBody, _ headers: WebhookHeaders, _ signature: TerraSignature, _ tenant: Tenant
+  ) async throws -> WebhookAnswer.Disposition {
+    let instant = Instant.ofSignedEvent(
+      t: signature.timestamp, orderingTimestampMilliseconds: headers.orderingTimestampMilliseconds)
+    let statements = WebhookStatements(
+      tenantID: tenant.id, bodySHA256: body.sha256, timestamp: signature.timestamp, instant: instant,
+      traceID: headers.traceID, channel: "webhook")
+    guard body.isComplete else {
+      let sniffed = body.sniffed
+      guard sniffed.kind == .data || sniffed.kind == nil else { return .tooLarge }
+      return try await takeData(sniffed.dataFact(at: instant), tenant)
+    }
+    let event: TerraEvent
+    do {
+      event = try TerraEvent.decode(body.buffered)
+    } catch {
+      // A data webhook need only be whole enough to be looked through.
+      let sniffed = body.sniffed
+      if sniffed.isComplete, sniffed.kind == .data { return try await takeData(sniffed.dataFact(at: instant), tenant) }
+      _ = try await database.run(
+        tenant.id,
+        statements.keeping(
+          .unreadable, reason: error.code.description, type: sniffed.type.flatMap(Self.storable),
+          userID: sniffed.userID.flatMap { try? UserID($0).rawValue }, headers: headers, body: body.buffered))
+      return .unreadable
+    }
+    switch event.kind {
+    case .data:
+      return try await takeData(event.facts(at: instant, factID: "data").first, tenant)
+    case .unknownAuthLike:
+      _ = try await database.run(
+        tenant.id,
+        statements.keeping(
+          .unknownType, reason: "unknown_type", type: Self.storable(event.type), userID: event.connection?.userID,
+          headers: headers, body: body.buffered))
+      return .unknownType
+    default: break
+    }
+    let age = clock().timeIntervalSince1970 - Double(signature.timestamp)
+    if age > timing.horizon(of: tenant) || -age > Timing.toleratedFuture.inSeconds {
+      let kept = try await database.run(
+        tenant.id,
+        statements.keeping(
+          .quarantined, reason: age > 0 ? "past_the_horizon" : "in_the_future", type: event.type,
+          userID: event.connection?.userID, headers: headers, body: body.buffered))
+      return kept.last?.affectedRows == 0 ? .duplicate : .quarantined
+    }
+    let results = try await database.run(tenant.id, statements.accepting(event, body: body.buffered))
+    return results[WebhookStatements.eventInsertIndex].affectedRows == 0 ? .duplicate : .accepted
+  }
+
+  private func takeData(_ fact: ConnectionFact?, _ tenant: Tenant) async throws -> WebhookAnswer.Disposition {
+    guard let fact, (try? UserID(fact.userID)) != nil, let minute = fact.registers.data else { return .data }
+    guard dataMinutes.isNew(minute, tenantID: tenant.id, userID: fact.userID) else { return .data }
+    let id = PostgresParameter.uuid(tenant.id)
+    _ = try await database.run(
+      tenant.id,
+      [
+        fact.registers.joinStatement(tenantID: tenant.id, userID: fact.userID),
+        RegistryStatements.connectionChangeAppend(
+          id, .text(fact.userID), .text("data"), .text(minute.rawValue), .null),
+      ])
+    dataMinutes.remember(minute, tenantID: tenant.id, userID: fact.userID)
+    return .data
+  }
+
+  private func keepRejected(_ body: WebhookBody, _ headers: WebhookHeaders, _ tenant: Tenant) async throws {
+    let now = clock()
+    guard let count = rejections.admit(tenantID: tenant.id, at: now) else { return }
+    let id = PostgresParameter.uuid(tenant.id)
+    let day = PostgresParameter.text(now.formatted(.iso8601.year().month().day()))
+    let reason: String
+    var signedAt = PostgresParameter.null
+    switch headers.signature {
+    case .success(let signature):
+      reason = "wrong_signature"
+      signedAt = .timestamp(microsecondsSince1970: min(max(0, signature.timestamp), 253_402_300_799) * 1_000_000)
+    case .failure(let error): reason = error.rawValue
+    }
+    _ = try await database.run(
+      tenant.id,
+      [
+        RegistryStatements.webhookReceiptCountRejected(id, day, .int(count)),
+        RegistryStatements.webhookReceiptKeepRejected(
+          id, .uuid(.version7()), day, .text(reason), signedAt, .text(headers.traceID), .text(headers.keptJSON),
+          .bytes(Array(body.buffered.prefix(WebhookBody.keptOfRejected))), .bytes(body.sha256), .int(body.bytes),
+          .int(RejectionLimit.perDay)),
+      ])
+  }
+
+  private func counted(_ disposition: WebhookAnswer.Disposition) -> WebhookAnswer {
+    Counter(label: "registry_webhooks_total", dimensions: [("disposition", disposition.rawValue)]).increment()
+    return WebhookAnswer(disposition: disposition)
+  }
+
+  private static func storable(_ text: String) -> String? {
+    text.utf8.contains(0) ? nil : String(text.prefix(200))
+  }
+}

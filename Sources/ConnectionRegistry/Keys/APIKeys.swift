@@ -1,0 +1,80 @@
+public import Foundation
+import RegistryPostgres
+import RegistrySQL
+
+/// The API keys of the tenants: made, presented, listed. Only their SHA-256 is stored.
+public struct APIKeys: Sendable {
+  let database: RegistryDatabase
+  let directory: TenantDirectory
+
+  /// Makes a key.
+  ///
+  /// - Parameters:
+  ///   - tenant: the tenant's slug.
+  ///   - name: what the key is for, 1 to 100 characters.
+  ///   - scopes: what it may do, at least one.
+  ///   - expiresAt: when it ends; nil is never.
+  /// - Returns: the key, with its text, which cannot be shown again.
+  /// - Throws: `tenant_unknown`, `invalid_request`, `database_unavailable`.
+  public func create(
+    tenant: String, name: String, scopes: Set<APIKeyScope>, expiresAt: Date? = nil
+  ) async throws -> NewAPIKey {
+    guard (1...100).contains(name.count), !name.utf8.contains(where: { $0 < 0x20 }) else {
+      throw RegistryError.invalid("name", "1 to 100 characters that say what the key is for")
+    }
+    guard !scopes.isEmpty else {
+      let known = APIKeyScope.allCases.map(\.rawValue).joined(separator: ", ")
+      throw RegistryError.invalid("scopes", "at least one of \(known)")
+    }
+    let id = try await directory.require(tenant).tenant.id
+    var generator = SystemRandomNumberGenerator()
+    let text = APIKeyText(
+      tenantID: id, random: (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    let key = APIKey(
+      keyID: .version7(), name: name, scopes: scopes.sorted { $0.rawValue < $1.rawValue }, createdAt: Date(),
+      expiresAt: expiresAt)
+    _ = try await database.run(
+      id,
+      RegistryStatements.apiKeyInsert(
+        .uuid(id), .uuid(key.keyID), .bytes(Fingerprint.sha256(text.text.utf8)), .text(name),
+        .textArray(key.scopes.map(\.rawValue)), .timestamp(expiresAt)))
+    return NewAPIKey(key: key, secret: text.text)
+  }
+
+  /// Finds what a presented key gives.
+  ///
+  /// - Parameter presented: the text of the `Authorization: Bearer` header.
+  /// - Returns: the tenant and the scopes.
+  /// - Throws: `unauthenticated` for a key that is unknown, expired, revoked, or whose tenant is disabled: the same
+  ///   answer for each; `database_unavailable`.
+  public func authenticate(_ presented: String) async throws -> APIKeyGrant {
+    let refused = RegistryError(
+      .unauthenticated, "no valid API key: send `Authorization: Bearer crk_…` with a key of `registry key create`")
+    guard let text = APIKeyText(presented) else { throw refused }
+    let id = PostgresParameter.uuid(text.tenantID)
+    let hash = PostgresParameter.bytes(Fingerprint.sha256(presented.utf8))
+    let found = try await database.run(
+      text.tenantID, [RegistryStatements.apiKeyFind(id, hash), RegistryStatements.apiKeyUsed(id, hash)])
+    guard let row = found.first?.rows.first, row.isNull("revoked_at"), row.isNull("disabled_at") else { throw refused }
+    if let expiresAt = try row.decodeIfPresent("expires_at", as: Date.self), expiresAt <= Date() { throw refused }
+    return APIKeyGrant(
+      tenant: try row.decode("slug"), keyID: try row.decode("key_id"),
+      scopes: Set(try row.decode("scopes", as: [String].self).compactMap(APIKeyScope.init(rawValue:))))
+  }
+
+  /// Lists a tenant's keys, without their texts.
+  ///
+  /// - Parameter tenant: the tenant's slug.
+  /// - Returns: all keys, oldest first, expired and revoked ones too.
+  /// - Throws: `tenant_unknown`, `database_unavailable`.
+  public func list(tenant: String) async throws -> [APIKey] {
+    let id = try await directory.require(tenant).tenant.id
+    return try await database.run(id, RegistryStatements.apiKeyList(.uuid(id))).rows.map { row in
+      APIKey(
+        keyID: try row.decode("key_id"), name: try row.decode("name"),
+        scopes: try row.decode("scopes", as: [String].self).compactMap(APIKeyScope.init(rawValue:)),
+        createdAt: try row.decode("created_at"), expiresAt: try row.decodeIfPresent("expires_at"),
+        revokedAt: try row.decodeIfPresent("revoked_at"), lastUsedAt: try row.decodeIfPresent("last_used_at"))
+    }
+  }
+}

@@ -1,0 +1,102 @@
+public import Foundation
+public import RegistryModel
+
+/// One disagreement about one subject, with its evidence.
+public struct Finding: Sendable, Hashable, Codable {
+  /// What a finding is about.
+  public struct Subject: Sendable, Hashable, Codable {
+    /// `session`, `user_id`, `attempt`, `callback`, `event` or `tenant`.
+    public var type: String
+    /// The subject's id; of an attempt the SHA-256 of its token.
+    public var id: String
+  }
+
+  /// Something that shows it.
+  public struct Evidence: Sendable, Hashable, Codable {
+    /// `session`, `event`, `callback`, `receipt`, `user_id` or `tenant`.
+    public var type: String
+    /// Its id, with which one command shows it.
+    public var id: String
+    /// When it was recorded.
+    public var at: Date
+  }
+
+  /// The finding's id, the same whenever the same disagreement is found again.
+  public var id: UUID
+  /// The tenant's slug.
+  public var tenant: String
+  /// What kind of disagreement it is.
+  public var kind: FindingKind
+  /// How bad it is.
+  public var severity: FindingSeverity
+  /// Why, as a stable code.
+  public var reasonCode: String
+  /// What it is about.
+  public var subject: Subject
+  /// Whether it is open.
+  public var status: FindingStatus
+  /// Whether only operators see it.
+  public var forOperators: Bool
+  /// When it was first found.
+  public var firstSeenAt: Date
+  /// When it was last found.
+  public var lastSeenAt: Date
+  /// How old it is, in seconds.
+  public var ageSeconds: Double
+  /// How often it opened.
+  public var timesOpened: Int
+  /// When it vanished or was repaired.
+  public var resolvedAt: Date?
+  /// One sentence for a person.
+  public var summary: String
+  /// What shows it.
+  public var evidence: [Evidence]
+}
+
+/// Which findings are wanted.
+public struct FindingFilter: Sendable, Hashable {
+  /// Of this kind.
+  public var kind: FindingKind?
+  /// Of this severity or worse.
+  public var severity: FindingSeverity?
+  /// In one of these states; nil is open and acknowledged.
+  public var statuses: Set<FindingStatus>?
+
+  /// Creates a filter.
+  ///
+  /// - Parameters:
+  ///   - kind: of this kind.
+  ///   - severity: of this severity or worse.
+  ///   - statuses: in one of these states; nil is open and acknowledged.
+  public init(
+    kind: FindingKind? = nil, severity: FindingSeverity? = nil, statuses: Set<FindingStatus>? = nil
+  ) {
+    self.kind = kind
+    self.severity = severity
+    self.statuses = statuses
+  }
+
+  var severityTexts: [String] {
+    FindingSeverity.allCases.filter { $0 >= severity ?? .info }.map(\.rawValue).sorted()
+  }
+
+  var statusTexts: [String] {
+    (statuses ?? [.open, .acknowledged]).map(\.rawValue).sorted()
+  }
+}
+
+/// A finding with its evidence spelt out.
+public struct FindingDetail: Sendable, Codable {
+  /// The finding.
+  public var finding: Finding
+  /// The sessions among its evidence.
+  public var sessions: [AuthSession]
+  /// The events among its evidence.
+  public var events: [AuthEvent]
+  /// The callbacks among its evidence.
+  public var callbacks: [RedirectCallback]
+  /// The receipts among its evidence.
+  public var receipts: [WebhookReceipt]
+  /// The connections among its evidence, and the one it is about.
+  public var connections: [Connection]
+}

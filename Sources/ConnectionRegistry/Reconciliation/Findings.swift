@@ -1,0 +1,147 @@
+public import Foundation
+import RegistryModel
+import RegistryPostgres
+import RegistrySQL
+
+/// The findings of a tenant's reconciliations.
+public struct Findings: Sendable {
+  let database: RegistryDatabase
+  let directory: TenantDirectory
+  let timing: Timing
+
+  /// Lists findings, oldest first.
+  ///
+  /// - Parameters:
+  ///   - tenant: the tenant's slug.
+  ///   - filter: which findings.
+  ///   - page: which part.
+  ///   - includingOperators: whether those for operators only follow on the last page; never for a tenant's own eyes.
+  /// - Returns: a page of findings.
+  /// - Throws: `tenant_unknown`, `invalid_request` for a bad page, `database_unavailable`.
+  public func list(
+    tenant: String, filter: FindingFilter = FindingFilter(), page: Page = Page(), includingOperators: Bool = false
+  ) async throws -> Listed<Finding> {
+    let id = try await directory.require(tenant).tenant.id
+    let cursor = try Cursor(page: page)
+    let parameters: [PostgresParameter] = [
+      .uuid(id), .null, .text(filter.kind?.rawValue), .textArray(filter.severityTexts), .textArray(filter.statusTexts),
+      .timestamp(cursor?.at), .uuid(try cursor?.uuid), .int(page.limit + 1),
+    ]
+    var rows = try await database.run(id, Self.statement(RegistryStatements.findingList, parameters)).rows
+      .map { try Finding(row: $0, tenant: tenant) }
+    if includingOperators {
+      // Two roles see one table in two halves; the page is the merge of both.
+      let others = try await database.runAcrossTenants([
+        Self.statement(RegistryStatements.findingListForOperators, parameters)
+      ])
+      rows += try others.flatMap { try $0.rows.map { try Finding(row: $0, tenant: tenant) } }
+      rows.sort { ($0.firstSeenAt, $0.id.text) < ($1.firstSeenAt, $1.id.text) }
+    }
+    return Listed(rows, limit: page.limit) { Cursor(at: $0.firstSeenAt, id: $0.id.text) }
+  }
+
+  /// Shows one finding with its evidence spelt out.
+  ///
+  /// - Parameters:
+  ///   - tenant: the tenant's slug.
+  ///   - findingID: its id.
+  ///   - includingOperators: whether one for operators only may be shown.
+  /// - Returns: the finding and what it rests on.
+  /// - Throws: `tenant_unknown`, `not_found`, `database_unavailable`.
+  public func show(tenant: String, _ findingID: UUID, includingOperators: Bool = false) async throws -> FindingDetail {
+    let entry = try await directory.require(tenant)
+    let id = entry.tenant.id
+    let all = FindingFilter(statuses: Set(FindingStatus.allCases))
+    let parameters: [PostgresParameter] = [
+      .uuid(id), .uuid(findingID), .null, .textArray(all.severityTexts), .textArray(all.statusTexts), .null, .null,
+      .int(1),
+    ]
+    var rows = Array(try await database.run(id, Self.statement(RegistryStatements.findingList, parameters)).rows)
+    if rows.isEmpty, includingOperators {
+      let others = try await database.runAcrossTenants([
+        Self.statement(RegistryStatements.findingListForOperators, parameters)
+      ])
+      rows = others.flatMap { Array($0.rows) }
+    }
+    guard let row = rows.first else { throw RegistryError.notFound("finding") }
+    let finding = try Finding(row: row, tenant: tenant)
+    return try await detail(of: finding, entry.tenant)
+  }
+
+  private func detail(of finding: Finding, _ tenant: Tenant) async throws -> FindingDetail {
+    let id = PostgresParameter.uuid(tenant.id)
+    let grace = PostgresParameter.double(timing.grace(of: tenant))
+    var detail = FindingDetail(
+      finding: finding, sessions: [], events: [], callbacks: [], receipts: [], connections: [])
+    var asked: [(String, PostgresStatement)] = []
+    var connections = finding.subject.type == "user_id" ? [finding.subject.id] : []
+    for witness in finding.evidence {
+      if witness.type == "user_id" {
+        connections.append(witness.id)
+      } else if let uuid = UUID(uuidString: witness.id) {
+        let one = PostgresParameter.int(1)
+        switch witness.type {
+        case "session":
+          asked.append(
+            (witness.type, RegistryStatements.authSessionList(id, grace, .uuid(uuid), .null, .null, .null, one)))
+        case "event":
+          asked.append(
+            (witness.type, RegistryStatements.authEventList(id, .uuid(uuid), .null, .null, .null, .null, one)))
+        case "callback":
+          asked.append(
+            (
+              witness.type,
+              RegistryStatements.redirectCallbackList(id, grace, .uuid(uuid), .null, .null, .null, .null, one)
+            ))
+        case "receipt":
+          asked.append((witness.type, RegistryStatements.webhookReceiptList(id, .uuid(uuid), .null, .null, .null, one)))
+        default: break
+        }
+      }
+    }
+    let states = PostgresParameter.textArray(ConnectionStatus.allCases.map(\.rawValue))
+    for userID in Set(connections).sorted() {
+      asked.append(
+        ("user_id", RegistryStatements.connectionList(id, .text(userID), .null, .null, states, .null, .null, .int(1))))
+    }
+    guard !asked.isEmpty else { return detail }
+    for (question, result) in zip(asked, try await database.run(tenant.id, asked.map(\.1))) {
+      for row in result.rows {
+        switch question.0 {
+        case "session": detail.sessions.append(try AuthSession(row: row))
+        case "event": detail.events.append(try AuthEvent(row: row))
+        case "callback": detail.callbacks.append(try RedirectCallback(row: row))
+        case "receipt": detail.receipts.append(try WebhookReceipt(row: row))
+        default: detail.connections.append(try Connection(row: row))
+        }
+      }
+    }
+    return detail
+  }
+
+  private static func statement(_ named: NamedStatement, _ parameters: [PostgresParameter]) -> PostgresStatement {
+    PostgresStatement(name: named.name, named.text, parameters)
+  }
+}
+
+extension Finding {
+  init(row: PostgresRow, tenant: String) throws {
+    guard let kind = FindingKind(rawValue: try row.decode("kind")),
+      let severity = FindingSeverity(rawValue: try row.decode("severity")),
+      let status = FindingStatus(rawValue: try row.decode("status"))
+    else { throw RegistryError(.schemaNewer, "a finding is of a kind that this version does not know") }
+    let reasonCode = try row.decode("reason_code", as: String.self)
+    let firstSeenAt = try row.decode("first_seen_at", as: Date.self)
+    let ended = try row.decodeIfPresent("resolved_at", as: Date.self)
+    let at = try row.decode("at", as: Date.self)
+    let evidence = try RegistryJSON.decoder().decode(
+      [Evidence].self, from: Data(try row.decode("evidence", as: String.self).utf8))
+    self.init(
+      id: try row.decode("finding_id"), tenant: tenant, kind: kind, severity: severity, reasonCode: reasonCode,
+      subject: Subject(type: try row.decode("subject_type"), id: try row.decode("subject")), status: status,
+      forOperators: try row.decode("for_operators"), firstSeenAt: firstSeenAt,
+      lastSeenAt: try row.decode("last_seen_at"),
+      ageSeconds: (ended ?? at).timeIntervalSince(firstSeenAt), timesOpened: try row.decode("times_opened"),
+      resolvedAt: ended, summary: kind.summary(reasonCode: reasonCode), evidence: evidence)
+  }
+}

@@ -1,0 +1,16 @@
+import Foundation
+import RegistryPostgres
+
+extension ReconciliationRun {
+  init(row: PostgresRow, tenant: String) throws {
+    guard let outcome = Outcome(rawValue: try row.decode("outcome")) else {
+      throw RegistryError(.schemaNewer, "a run has an outcome that this version does not know")
+    }
+    self.init(
+      runID: try row.decode("run_id"), tenant: tenant, startedAt: try row.decode("started_at"),
+      finishedAt: try row.decodeIfPresent("finished_at"), windowStart: try row.decodeIfPresent("window_start"),
+      windowEnd: try row.decode("window_end"), outcome: outcome, examined: try row.decode("examined"),
+      foundNew: try row.decode("found_new"), persisting: try row.decode("persisting"),
+      resolved: try row.decode("resolved"), error: try row.decodeIfPresent("error"))
+  }
+}

@@ -9,6 +9,8 @@ public import Testing
 ///
 /// On a suite it holds for each of its tests.
 public struct DatabaseTrait: TestTrait, SuiteTrait, TestScoping {
+  let isMigrated: Bool
+
   /// Whether a suite hands the trait on to its tests: it does.
   public var isRecursive: Bool { true }
 
@@ -22,7 +24,8 @@ public struct DatabaseTrait: TestTrait, SuiteTrait, TestScoping {
   public func provideScope(
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
   ) async throws {
-    let connectionInfo = try await TestDatabase.shared.emptyDatabase()
+    let databases = TestDatabase.shared
+    let connectionInfo = isMigrated ? try await databases.migratedDatabase() : try await databases.emptyDatabase()
     do {
       try await TestDatabase.$current.withValue(connectionInfo, operation: function)
     } catch {
@@ -35,5 +38,8 @@ public struct DatabaseTrait: TestTrait, SuiteTrait, TestScoping {
 
 extension Trait where Self == DatabaseTrait {
   /// A database of the test's own, without anything in it.
-  public static var database: DatabaseTrait { DatabaseTrait() }
+  public static var database: DatabaseTrait { DatabaseTrait(isMigrated: false) }
+
+  /// A database of the test's own with the product's schema.
+  public static var migratedDatabase: DatabaseTrait { DatabaseTrait(isMigrated: true) }
 }

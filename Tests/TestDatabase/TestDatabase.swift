@@ -13,6 +13,7 @@ public final class TestDatabase: Sendable {
   @TaskLocal public static var current = ""
 
   private let cluster = TestCluster()
+  private let template = SchemaTemplate()
 
   private init() {}
 
@@ -26,6 +27,20 @@ public final class TestDatabase: Sendable {
     let running = try await cluster.running()
     let name = Self.newName()
     try await running.runClient("createdb", Self.copying("template0", version: running.majorVersion) + [name])
+    return running.connectionInfo(database: name)
+  }
+
+  /// Makes a database with the product's schema: a copy of one that is migrated once per test process.
+  ///
+  /// It stays until the process ends; `.migratedDatabase` as a trait drops it after the test.
+  ///
+  /// - Returns: A connection string for libpq: the superuser, over a unix socket.
+  /// - Throws: `EmbeddedPostgresError` when there is no server, and what the migrator throws.
+  public func migratedDatabase() async throws -> String {
+    let running = try await cluster.running()
+    let source = try await template.name { try await self.emptyDatabase() }
+    let name = Self.newName()
+    try await running.runClient("createdb", Self.copying(source, version: running.majorVersion) + [name])
     return running.connectionInfo(database: name)
   }
 

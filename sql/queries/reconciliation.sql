@@ -7,7 +7,7 @@ ON CONFLICT (tenant_id) DO NOTHING;
 UPDATE registry.reconciliation_state
 SET run_id = $2::uuid, lease_until = now() + make_interval(secs => $3::double precision)
 WHERE tenant_id = $1::uuid AND (run_id IS NULL OR lease_until < now())
-RETURNING watermark, now() AS window_end;
+RETURNING watermark, lease_until - make_interval(secs => $3) AS window_end;
 
 -- name: reconciliation_abandon_others
 UPDATE registry.reconciliation_run

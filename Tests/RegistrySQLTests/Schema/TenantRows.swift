@@ -1,0 +1,105 @@
+import Foundation
+
+/// One row of every table for one tenant, so that each table can be asked whose rows it shows.
+enum TenantRows {
+  /// INSERT statements in the order of the foreign keys; `$1` is the tenant, `$2` a text that differs by tenant.
+  static let inserts: [(table: String, text: String)] = [
+    (
+      "tenant",
+      """
+      INSERT INTO registry.tenant (tenant_id, slug, dev_id, terra_base_url, terra_widget_url)
+      VALUES ($1, $2, 'dev', 'https://api.example', 'https://widget.example')
+      """
+    ),
+    (
+      "tenant_secret",
+      "INSERT INTO registry.tenant_secret (tenant_id, secret_id, purpose, sealed) VALUES ($1, md5($2)::uuid, 'terra_signing', '\\x00')"
+    ),
+    (
+      "api_key",
+      """
+      INSERT INTO registry.api_key (tenant_id, key_id, key_sha256, name, scopes)
+      VALUES ($1, md5($2)::uuid, sha256($2::bytea), 'key', '{admin}')
+      """
+    ),
+    ("app_user", "INSERT INTO registry.app_user (tenant_id, reference_id) VALUES ($1, $2)"),
+    (
+      "auth_session",
+      """
+      INSERT INTO registry.auth_session (tenant_id, session_id, kind, attempt_sha256, return_success, return_failure,
+        request_sha256, expires_at)
+      VALUES ($1, md5($2)::uuid, 'widget', sha256($2::bytea), 'https://a', 'https://b', sha256($2::bytea), now())
+      """
+    ),
+    (
+      "auth_event_key",
+      "INSERT INTO registry.auth_event_key (tenant_id, dedup_key, event_id) VALUES ($1, $2, md5($2)::uuid)"
+    ),
+    (
+      "auth_event",
+      """
+      INSERT INTO registry.auth_event (tenant_id, event_id, signed_at, occurred_at, channel, kind, type, body, body_sha256)
+      VALUES ($1, md5($2)::uuid, now(), now(), 'webhook', 'auth_success', 'auth', '\\x7b7d', sha256('\\x7b7d'))
+      """
+    ),
+    (
+      "webhook_receipt",
+      """
+      INSERT INTO registry.webhook_receipt (tenant_id, receipt_id, disposition, reason_code, headers, body, body_sha256,
+        body_bytes)
+      VALUES ($1, md5($2)::uuid, 'rejected', 'bad_signature', '{}', '\\x00', sha256('\\x00'), 1)
+      """
+    ),
+    (
+      "webhook_receipt_count",
+      "INSERT INTO registry.webhook_receipt_count (tenant_id, day, disposition, count) SELECT $1, current_date, 'rejected', length($2)"
+    ),
+    (
+      "redirect_callback",
+      """
+      INSERT INTO registry.redirect_callback (tenant_id, callback_id, attempt_sha256, claim_sha256, outcome, raw_query)
+      VALUES ($1, md5($2)::uuid, sha256($2::bytea), sha256($2::bytea), 'success', '')
+      """
+    ),
+    (
+      "correction",
+      """
+      INSERT INTO registry.correction (tenant_id, correction_id, occurred_at, user_id, verdict, source, reason)
+      VALUES ($1, md5($2)::uuid, now(), $2, 'alive', 'operator', 'seen')
+      """
+    ),
+    ("connection", "INSERT INTO registry.connection (tenant_id, user_id) VALUES ($1, $2)"),
+    (
+      "connection_change",
+      """
+      INSERT INTO registry.connection_change (tenant_id, user_id, sequence, to_status, cause_type, cause_id)
+      VALUES ($1, $2, 1, 'pending', 'event', 'e')
+      """
+    ),
+    (
+      "reconciliation_state",
+      "INSERT INTO registry.reconciliation_state (tenant_id, watermark) SELECT $1, now() WHERE $2 <> ''"
+    ),
+    (
+      "reconciliation_run",
+      "INSERT INTO registry.reconciliation_run (tenant_id, run_id, window_end) VALUES ($1, md5($2)::uuid, now())"
+    ),
+    (
+      "reconciliation_subject",
+      """
+      INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
+      VALUES ($1, md5($2)::uuid, 'tenant', $2)
+      """
+    ),
+    (
+      "finding",
+      """
+      INSERT INTO registry.finding (tenant_id, finding_id, kind, severity, reason_code, family, subject_type, subject,
+        evidence, first_seen_at, last_seen_at, opened_run, last_seen_run, for_operators)
+      SELECT $1, md5($2 || n)::uuid, 'unattributed', 'info', 'nobody_named', 'user_id', 'user_id', $2 || n, '[]', now(),
+        now(), md5($2)::uuid, md5($2)::uuid, n = 2
+      FROM generate_series(1, 2) AS n
+      """
+    ),
+  ]
+}

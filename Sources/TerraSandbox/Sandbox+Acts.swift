@@ -16,7 +16,7 @@ extension Sandbox {
   /// - Parameters:
   ///   - tenant: the environment's slug.
   ///   - change: changes the environment; the slug stays what it is.
-  /// - Throws: an error when the environment is unknown or its dev-id is taken.
+  /// - Throws: ``SandboxRefusal`` when the environment is unknown, ``SandboxConfigurationError`` when its dev-id is taken.
   public func update(tenant: String, _ change: @Sendable (inout SandboxEnvironment) -> Void) async throws {
     try await self.world.update(slug: tenant, change)
   }
@@ -26,7 +26,7 @@ extension Sandbox {
   /// - Parameters:
   ///   - tenant: the environment's slug.
   ///   - isWrong: whether the secret is wrong from now on.
-  /// - Throws: an error when the environment is unknown.
+  /// - Throws: ``SandboxRefusal/unknownEnvironment(_:)``.
   public func signWithWrongSecret(tenant: String, _ isWrong: Bool = true) async throws {
     try await self.update(tenant: tenant) { $0.signsWithWrongSecret = isWrong }
   }
@@ -45,7 +45,7 @@ extension Sandbox {
   ///   - account: names the account at the provider; nil takes the app user's usual one. The same account connected
   ///     again replaces the earlier connection.
   /// - Returns: the new `user_id`.
-  /// - Throws: an error when the environment is unknown.
+  /// - Throws: ``SandboxRefusal/unknownEnvironment(_:)``.
   @discardableResult
   public func connectOutsideSession(
     tenant: String, referenceID: String?, resource: String, account: String? = nil
@@ -61,7 +61,7 @@ extension Sandbox {
   /// - Parameters:
   ///   - tenant: the environment's slug.
   ///   - userID: the connection.
-  /// - Throws: an error when the connection is unknown.
+  /// - Throws: ``SandboxRefusal/unknownConnection``.
   public func deauthenticate(tenant: String, userID: String) async throws {
     await self.apply(try await self.world.deauthenticate(tenant: tenant, userID: userID, now: self.clock.now()))
   }
@@ -71,7 +71,7 @@ extension Sandbox {
   /// - Parameters:
   ///   - tenant: the environment's slug.
   ///   - userID: the connection.
-  /// - Throws: an error when the connection is unknown.
+  /// - Throws: ``SandboxRefusal/unknownConnection``.
   public func revokeAtProvider(tenant: String, userID: String) async throws {
     await self.apply(try await self.world.revoke(tenant: tenant, userID: userID, now: self.clock.now()))
   }
@@ -81,7 +81,7 @@ extension Sandbox {
   /// - Parameters:
   ///   - tenant: the environment's slug.
   ///   - userID: the connection.
-  /// - Throws: an error when the connection is unknown.
+  /// - Throws: ``SandboxRefusal/unknownConnection``.
   public func rejectToken(tenant: String, userID: String) async throws {
     await self.apply(try await self.world.fail(tenant: tenant, userID: userID))
   }
@@ -93,7 +93,7 @@ extension Sandbox {
   ///   - userID: the connection.
   ///   - added: scopes that are granted from now on.
   ///   - removed: scopes that are no longer granted.
-  /// - Throws: an error when the connection is unknown.
+  /// - Throws: ``SandboxRefusal/unknownConnection``.
   public func changePermissions(
     tenant: String, userID: String, added: [String] = [], removed: [String] = []
   ) async throws {
@@ -109,13 +109,13 @@ extension Sandbox {
   ///   - type: the event's type: `daily`, `activity`, `body`, `sleep` …
   ///   - size: the least size of the body, in bytes.
   ///   - namesLast: whether `type` and `user` stand behind the data instead of before it.
-  /// - Throws: an error when the connection is unknown.
+  /// - Throws: ``SandboxRefusal/unknownConnection``.
   public func sendData(
     tenant: String, userID: String, type: String = "daily", size: Int = 1_000, namesLast: Bool = false
   ) async throws {
     guard let environment = await self.world.environment(slug: tenant),
       let connection = await self.world.connection(tenant: tenant, userID: userID), connection.isAuthenticated
-    else { throw WorldRefusal.unknownConnection }
+    else { throw SandboxRefusal.unknownConnection }
     let body = WebhookBody.measurements(
       type: type, user: connection.object(environment.generation), size: size, namesLast: namesLast)
     let event = WebhookEvent(kind: .data, connection: connection)

@@ -119,6 +119,19 @@ struct Stage: Sendable {
     return (Int(response.status.code), body, response.headers.first(name: "content-type") ?? "")
   }
 
+  /// Loads a page, or sends a form to it.
+  func load(_ url: String, form: String? = nil) async throws -> (status: Int, location: String?, text: String) {
+    var request = HTTPClientRequest(url: url)
+    if let form {
+      request.method = .POST
+      request.headers.add(name: "content-type", value: "application/x-www-form-urlencoded")
+      request.body = .bytes(ByteBuffer(string: form))
+    }
+    let response = try await self.client.execute(request, timeout: .seconds(10))
+    let text = String(buffer: try await response.body.collect(upTo: 1 << 20))
+    return (Int(response.status.code), response.headers.first(name: "location"), text)
+  }
+
   /// Begins an attempt by Terra's API.
   func begin(
     _ kind: AttemptKind, slug: String = "acme", referenceID: String? = "person-1", resource: String = "OURA",
@@ -157,7 +170,7 @@ func withStage(
   _ body: @escaping @Sendable (Stage) async throws -> Void
 ) async throws {
   var logger = Logger(label: "test")
-  logger.logLevel = .error
+  logger.logLevel = .critical
   let (ports, port) = AsyncStream<Int>.makeStream()
   let app = Application(
     router: registry.router(), configuration: .init(address: .hostname("127.0.0.1", port: 0)),

@@ -34,7 +34,7 @@ public struct SandboxThresholds: Sendable, Hashable, Codable {
   /// - Parameter draw: a number in 0 ..< 1.
   /// - Returns: seconds, between 1.3 of the grace and 0.7 of the horizon.
   public func delayPastGrace(_ draw: Double) -> Double {
-    Self.pick(draw, from: self.segments(from: 1.3 * self.grace, to: 0.7 * self.horizon))
+    Self.pick(draw, from: self.segments(from: self.leastLateDelay, to: 0.7 * self.horizon))
   }
 
   /// A delay past the horizon.
@@ -53,12 +53,16 @@ public struct SandboxThresholds: Sendable, Hashable, Codable {
       throw SandboxConfigurationError(setting: "thresholds", reason: "grace, expiry and horizon must be above zero")
     }
     guard !self.segments(from: 0.1 * self.grace, to: 0.7 * self.grace).isEmpty,
-      !self.segments(from: 1.3 * self.grace, to: 0.7 * self.horizon).isEmpty
+      !self.segments(from: self.leastLateDelay, to: 0.7 * self.horizon).isEmpty
     else {
       throw SandboxConfigurationError(
         setting: "thresholds", reason: "the horizon must be at least twice the grace, and the expiry apart from both")
     }
   }
+
+  /// An event without an ordering timestamp stands up to a second later than it was emitted, and is that much less
+  /// late.
+  private var leastLateDelay: Double { max(1.3 * self.grace, 1.2 * self.grace + 1) }
 
   /// The range without what lies within a fifth of the expiry.
   private func segments(from lower: Double, to upper: Double) -> [ClosedRange<Double>] {

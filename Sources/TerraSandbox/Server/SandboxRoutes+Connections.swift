@@ -10,7 +10,7 @@ extension SandboxRoutes {
     }
     do {
       try await self.sandbox.deauthenticate(tenant: call.environment.slug, userID: userID)
-    } catch let refusal as WorldRefusal {
+    } catch let refusal as SandboxRefusal {
       throw call.problem(refusal)
     }
     return Response.json(["status": "success"])

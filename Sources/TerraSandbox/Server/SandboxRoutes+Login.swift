@@ -56,7 +56,7 @@ extension SandboxRoutes {
         if let own = redirect.target { own } else { await self.sandbox.publicURL() + "/session/demo/\(page)" }
       let location = redirect.url(target: target) { attempt.plan.draw("redirect \($0)") }
       return Response(status: .found, headers: [.location: location, .cacheControl: "no-store"])
-    } catch let refusal as WorldRefusal {
+    } catch let refusal as SandboxRefusal {
       switch refusal {
       case .expired: return self.notice("Too late", "This page has expired.", status: .gone)
       case .alreadyDecided: return self.notice("Already decided", "Go back to the app.", status: .conflict)

@@ -91,7 +91,7 @@ extension SandboxRoutes {
   private func open(_ call: TerraCall, _ request: Attempt.Request) async throws -> Attempt {
     do {
       return try await self.sandbox.open(request, tenant: call.environment.slug)
-    } catch let refusal as WorldRefusal {
+    } catch let refusal as SandboxRefusal {
       throw call.problem(refusal)
     }
   }

@@ -51,6 +51,7 @@ struct SandboxRoutes: Sendable {
       }
     }
     self.addLoginPages(to: router)
+    self.addControls(to: router.group("sandbox"))
     return router
   }
 }

@@ -69,7 +69,7 @@ struct TerraCall: Sendable {
   }
 
   /// An error that says why the world refuses.
-  func problem(_ refusal: WorldRefusal) -> TerraProblem {
+  func problem(_ refusal: SandboxRefusal) -> TerraProblem {
     switch refusal {
     case .unknownResource(let name):
       self.problem(self.family == .legacy ? .notFound : .badRequest, "Unknown resource \(name)")

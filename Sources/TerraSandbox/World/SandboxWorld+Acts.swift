@@ -7,7 +7,7 @@ extension SandboxWorld {
   func connect(
     tenant: String, userID: String, referenceID: String?, resource: String, account: String,
     widgetSessionID: String? = nil, attemptID: String? = nil, now: Date
-  ) throws(WorldRefusal) -> (auth: WorldChange.EmissionOrder, reauths: [WorldChange.EmissionOrder], [LedgerRecord]) {
+  ) throws(SandboxRefusal) -> (auth: WorldChange.EmissionOrder, reauths: [WorldChange.EmissionOrder], [LedgerRecord]) {
     guard let environment = self.environment(slug: tenant) else { throw .unknownEnvironment(tenant) }
     let connection = TerraConnection(
       userID: userID, referenceID: referenceID, resource: resource, scopes: TerraConnection.defaultScopes,
@@ -39,7 +39,7 @@ extension SandboxWorld {
   /// A connection made outside of any session: on a phone, or before the story begins.
   func connectOutsideSession(
     tenant: String, referenceID: String?, resource: String, account: String?, now: Date
-  ) throws(WorldRefusal) -> (userID: String, change: WorldChange) {
+  ) throws(SandboxRefusal) -> (userID: String, change: WorldChange) {
     let userID = identifier()
     let made = try self.connect(
       tenant: tenant, userID: userID, referenceID: referenceID, resource: resource,
@@ -48,7 +48,7 @@ extension SandboxWorld {
   }
 
   /// Ends a connection through Terra.
-  func deauthenticate(tenant: String, userID: String, now: Date) throws(WorldRefusal) -> WorldChange {
+  func deauthenticate(tenant: String, userID: String, now: Date) throws(SandboxRefusal) -> WorldChange {
     guard var connection = self.connections[tenant]?.removeValue(forKey: userID) else { throw .unknownConnection }
     // One that was never authenticated is forgotten without a word.
     guard connection.isAuthenticated else { return WorldChange() }
@@ -61,7 +61,7 @@ extension SandboxWorld {
   }
 
   /// Ends a connection at the provider. Fitbit's notice is forwarded as a deauthentication.
-  func revoke(tenant: String, userID: String, now: Date) throws(WorldRefusal) -> WorldChange {
+  func revoke(tenant: String, userID: String, now: Date) throws(SandboxRefusal) -> WorldChange {
     guard var connection = self.connection(tenant: tenant, userID: userID), connection.isAuthenticated
     else { throw .unknownConnection }
     if connection.resource == "FITBIT" {
@@ -76,7 +76,7 @@ extension SandboxWorld {
   }
 
   /// The provider rejects Terra's token; the connection lives on.
-  func fail(tenant: String, userID: String) throws(WorldRefusal) -> WorldChange {
+  func fail(tenant: String, userID: String) throws(SandboxRefusal) -> WorldChange {
     guard let connection = self.connection(tenant: tenant, userID: userID), connection.isAuthenticated
     else { throw .unknownConnection }
     return WorldChange(orders: [
@@ -87,7 +87,7 @@ extension SandboxWorld {
   /// The person changes the permissions.
   func changePermissions(
     tenant: String, userID: String, added: [String], removed: [String]
-  ) throws(WorldRefusal) -> WorldChange {
+  ) throws(SandboxRefusal) -> WorldChange {
     guard var connection = self.connection(tenant: tenant, userID: userID), connection.isAuthenticated
     else { throw .unknownConnection }
     let kept = connection.scopes.split(separator: ",").map(String.init).filter { !removed.contains($0) }
@@ -102,7 +102,7 @@ extension SandboxWorld {
   /// Another `auth` event of the same connection names another app user.
   func repeatAuthentication(
     tenant: String, userID: String, referenceID: String, now: Date
-  ) throws(WorldRefusal) -> WorldChange {
+  ) throws(SandboxRefusal) -> WorldChange {
     guard var connection = self.connection(tenant: tenant, userID: userID), connection.isAuthenticated
     else { throw .unknownConnection }
     connection.referenceID = referenceID

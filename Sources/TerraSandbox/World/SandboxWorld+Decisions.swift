@@ -9,7 +9,7 @@ extension SandboxWorld {
   ///   - now: the present moment.
   /// - Returns: the webhooks, what happens later, and the redirect.
   /// - Throws: when the attempt is unknown, expired or decided, or the provider is unknown.
-  func approve(attemptID: String, picked: String?, now: Date) throws(WorldRefusal) -> WorldChange {
+  func approve(attemptID: String, picked: String?, now: Date) throws(SandboxRefusal) -> WorldChange {
     var attempt = try self.undecided(attemptID, now: now)
     let resource = try self.resource(of: attempt, picked: picked)
     if ProviderCatalogue.mobileOnly.contains(resource) {
@@ -36,7 +36,7 @@ extension SandboxWorld {
   }
 
   /// The person refuses.
-  func deny(attemptID: String, picked: String?, now: Date) throws(WorldRefusal) -> WorldChange {
+  func deny(attemptID: String, picked: String?, now: Date) throws(SandboxRefusal) -> WorldChange {
     var attempt = try self.undecided(attemptID, now: now)
     let resource = (try? self.resource(of: attempt, picked: picked)) ?? "GARMIN"
     let userID = attempt.preissuedUserID ?? identifier()
@@ -59,7 +59,7 @@ extension SandboxWorld {
   }
 
   /// The person picks a provider that only a phone can connect: the success URL, although nothing is connected.
-  func handOver(attemptID: String, picked: String, now: Date) throws(WorldRefusal) -> WorldChange {
+  func handOver(attemptID: String, picked: String, now: Date) throws(SandboxRefusal) -> WorldChange {
     var attempt = try self.undecided(attemptID, now: now)
     attempt.decision = .handedOver
     self.attempts[attemptID] = attempt
@@ -71,7 +71,7 @@ extension SandboxWorld {
   }
 
   /// The person closes the page.
-  func abandon(attemptID: String, now: Date) throws(WorldRefusal) -> WorldChange {
+  func abandon(attemptID: String, now: Date) throws(SandboxRefusal) -> WorldChange {
     var attempt = try self.undecided(attemptID, now: now)
     attempt.decision = .abandoned
     self.attempts[attemptID] = attempt
@@ -79,7 +79,7 @@ extension SandboxWorld {
   }
 
   /// Ends a session in which several providers could be connected: the redirect of the last one.
-  func finish(attemptID: String) throws(WorldRefusal) -> WorldChange {
+  func finish(attemptID: String) throws(SandboxRefusal) -> WorldChange {
     guard let attempt = self.attempts[attemptID], attempt.isMultiAuth, let userID = attempt.userIDs.last else {
       throw .unknownAttempt
     }
@@ -89,7 +89,7 @@ extension SandboxWorld {
 
   // MARK: Parts
 
-  private func undecided(_ attemptID: String, now: Date) throws(WorldRefusal) -> Attempt {
+  private func undecided(_ attemptID: String, now: Date) throws(SandboxRefusal) -> Attempt {
     guard let attempt = self.attempts[attemptID] else { throw .unknownAttempt }
     guard now < attempt.expiresAt else { throw .expired }
     guard attempt.decision == nil || (attempt.isMultiAuth && attempt.decision == .approved) else {
@@ -98,7 +98,7 @@ extension SandboxWorld {
     return attempt
   }
 
-  private func resource(of attempt: Attempt, picked: String?) throws(WorldRefusal) -> String {
+  private func resource(of attempt: Attempt, picked: String?) throws(SandboxRefusal) -> String {
     let resource = attempt.resource ?? picked?.uppercased() ?? attempt.providers.first ?? ""
     guard (ProviderCatalogue.web + ProviderCatalogue.mobileOnly).contains(resource) else {
       throw .unknownResource(resource)
@@ -111,11 +111,11 @@ extension SandboxWorld {
   /// - Returns: the provider account that the person uses.
   private func setScene(
     for story: SandboxFault?, attempt: Attempt, resource: String, now: Date, into change: inout WorldChange
-  ) throws(WorldRefusal) -> String {
+  ) throws(SandboxRefusal) -> String {
     let usual = attempt.referenceID.map(Self.account) ?? "attempt:\(attempt.attemptID)"
     let tenant = attempt.tenant
     let hasUsual = self.authenticated(tenant: tenant).contains { $0.resource == resource && $0.account == usual }
-    func before(_ referenceID: String?, _ account: String?) throws(WorldRefusal) {
+    func before(_ referenceID: String?, _ account: String?) throws(SandboxRefusal) {
       let made = try self.connectOutsideSession(
         tenant: tenant, referenceID: referenceID, resource: resource, account: account, now: now)
       change.records += made.change.records

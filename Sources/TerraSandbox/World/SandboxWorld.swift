@@ -48,7 +48,7 @@ actor SandboxWorld {
   }
 
   func update(slug: String, _ change: @Sendable (inout SandboxEnvironment) -> Void) throws {
-    guard var environment = self.environment(slug: slug) else { throw WorldRefusal.unknownEnvironment(slug) }
+    guard var environment = self.environment(slug: slug) else { throw SandboxRefusal.unknownEnvironment(slug) }
     change(&environment)
     environment.slug = slug
     try self.put(environment)
@@ -61,7 +61,7 @@ actor SandboxWorld {
   func attempt(flow: String) -> Attempt? { self.attemptsByFlow[flow].flatMap { self.attempts[$0] } }
 
   /// Begins an attempt.
-  func open(_ request: Attempt.Request, tenant: String, now: Date) throws(WorldRefusal) -> (Attempt, WorldChange) {
+  func open(_ request: Attempt.Request, tenant: String, now: Date) throws(SandboxRefusal) -> (Attempt, WorldChange) {
     guard let environment = self.environment(slug: tenant) else { throw .unknownEnvironment(tenant) }
     if let resource = request.resource {
       if ProviderCatalogue.mobileOnly.contains(resource) { throw .mobileOnly(resource) }

@@ -39,15 +39,3 @@ struct WorldChange: Sendable {
     var attemptID: String?
   }
 }
-
-/// Why Terra refuses an act.
-enum WorldRefusal: Error, Hashable {
-  case unknownAttempt
-  case expired
-  case alreadyDecided
-  case unknownConnection
-  case userLimitReached
-  case mobileOnly(String)
-  case unknownResource(String)
-  case unknownEnvironment(String)
-}

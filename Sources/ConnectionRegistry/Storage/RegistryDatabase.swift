@@ -49,7 +49,9 @@ struct RegistryDatabase: Sendable {
     }
   }
 
-  private static func named(_ error: PostgresError) -> any Error {
+  /// The error as the registry names it, for callers that know nothing of PostgreSQL.
+  static func named(_ error: any Error) -> any Error {
+    guard let error = error as? PostgresError else { return error }
     switch error.sqlState?.rawValue {
     case "42P01", "3F000", "42703":
       return RegistryError(

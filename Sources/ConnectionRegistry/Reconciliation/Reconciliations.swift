@@ -23,7 +23,7 @@ public struct Reconciliations: Sendable {
   /// The window begins where the last complete run ended. A run that is killed leaves nothing behind that the next one
   /// does not make good: findings are identified by their fingerprint, and the window moves only with a complete run.
   ///
-  /// - Parameter tenant: the tenant's slug.
+  /// - Parameter slug: the tenant's slug.
   /// - Returns: the run, complete.
   /// - Throws: `tenant_unknown`, `already_running` where another replica is at work, `database_unavailable`.
   public func run(tenant slug: String) async throws -> ReconciliationRun {

@@ -1,5 +1,6 @@
 import Foundation
 import NIOConcurrencyHelpers
+import RegistryModel
 import RegistryPostgres
 import RegistrySQL
 
@@ -35,6 +36,8 @@ final class TenantDirectory: Sendable {
 
   /// The tenant of a slug, or nil where there is none or it is disabled.
   func find(_ slug: String) async throws -> Entry? {
+    // What cannot be a slug is not looked up, and cannot fill the memory.
+    guard (try? TenantSlug(slug)) != nil else { return nil }
     let now = ContinuousClock.now
     if let known = remembered.withLockedValue({ $0[slug] }), known.until > now { return known.entry }
     let entry = try await read(slug)

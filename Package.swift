@@ -158,10 +158,13 @@ let package = Package(
         "ConnectionRegistry", "EmbedSQLParsing", "RegistrySQL", "RegistryModel", "RegistryPostgres", "TestDatabase",
       ],
       swiftSettings: settings),
+    .executableTarget(
+      name: "EmbeddedPostgresProbe", dependencies: ["EmbeddedPostgres"],
+      path: "Tests/EmbeddedPostgresProbe", swiftSettings: settings),
     .testTarget(
       name: "EmbeddedPostgresTests",
       dependencies: [
-        "EmbeddedPostgres", "TestDatabase",
+        "EmbeddedPostgres", "EmbeddedPostgresProbe", "TestDatabase",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "SystemPackage", package: "swift-system"),

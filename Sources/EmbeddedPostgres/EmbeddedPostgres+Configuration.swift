@@ -52,6 +52,9 @@ extension EmbeddedPostgres {
     /// Patterns of directories to look for servers in, after `PATH`. Only tests give others.
     package var installationPatterns = ServerBinaries.installationPatterns
 
+    /// Where to make a directory for the socket when the state directory's path is too long. Only tests give others.
+    package var socketParents = ["/tmp"]
+
     /// Makes a configuration with the default values.
     ///
     /// - Parameter stateDirectory: The directory that holds the cluster; `nil` takes the default one.

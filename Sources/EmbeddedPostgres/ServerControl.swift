@@ -51,7 +51,7 @@ struct ServerControl: Sendable {
     try directories.makeClusterDirectory(account: account)
     if directories.clusterVersion() == nil { try await makeCluster() }
     let socketDirectory = try SocketDirectory.make(
-      directories, account: account, environment: configuration.environment)
+      directories, account: account, configuration: configuration)
     SocketDirectory.removeLeftovers(socketDirectory)
     try ServerSettings(
       configuration: configuration, directories: directories, socketDirectory: socketDirectory, account: account

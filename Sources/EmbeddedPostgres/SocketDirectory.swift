@@ -17,7 +17,7 @@ enum SocketDirectory {
   /// It lies in the state directory when that is short enough, else under `XDG_RUNTIME_DIR` or `/tmp` by a random name:
   /// a name that can be foreseen there could be taken by another account.
   static func make(
-    _ directories: ClusterDirectories, account: ServerAccount, environment: [String: String]
+    _ directories: ClusterDirectories, account: ServerAccount, configuration: EmbeddedPostgres.Configuration
   ) throws(EmbeddedPostgresError) -> String {
     if fits(directories.ownSocket) {
       try ClusterDirectories.makeDirectory(directories.ownSocket, for: account)
@@ -28,8 +28,8 @@ enum SocketDirectory {
     {
       return remembered
     }
-    var parents = ["/tmp"]
-    if account.userID == geteuid(), let runtime = environment["XDG_RUNTIME_DIR"], runtime.hasPrefix("/") {
+    var parents = configuration.socketParents
+    if account.userID == geteuid(), let runtime = configuration.environment["XDG_RUNTIME_DIR"], runtime.hasPrefix("/") {
       parents.insert(runtime, at: 0)
     }
     for parent in parents {

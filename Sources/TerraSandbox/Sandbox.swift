@@ -72,7 +72,7 @@ public final class Sandbox: Service {
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { await self.dispatcher.run(client: client) }
-        group.addTask { try await app.run() }
+        group.addTask { try await runEndingGracefully(app, logger: self.logger) }
         // The server ends on a graceful shutdown by itself; what is still to be sent is then left.
         while let ended = await group.nextResult() {
           group.cancelAll()

@@ -28,11 +28,14 @@ final class RegistryDouble: Sendable {
   /// Answers the n-th webhook and the n-th callback, from 1.
   let webhookStatus: @Sendable (Int) -> Int
   let callbackStatus: @Sendable (Int) -> Int
+  /// Holds the webhooks' answers back.
+  let gate: Gate?
 
   init(
     webhookStatus: @escaping @Sendable (Int) -> Int = { _ in 200 },
-    callbackStatus: @escaping @Sendable (Int) -> Int = { _ in 303 }
+    callbackStatus: @escaping @Sendable (Int) -> Int = { _ in 303 }, gate: Gate? = nil
   ) {
+    self.gate = gate
     self.webhookStatus = webhookStatus
     self.callbackStatus = callbackStatus
   }
@@ -54,6 +57,7 @@ final class RegistryDouble: Sendable {
         webhooks.append(webhook)
         return webhooks.count
       }
+      await self.gate?.pass()
       return Response(status: .init(code: self.webhookStatus(number)))
     }
     router.get("callbacks/terra/:tenant/:attempt/:outcome") { request, _ in
@@ -169,8 +173,7 @@ func withStage(
   clock: any SandboxClock = WallClock(), registry: RegistryDouble = RegistryDouble(),
   _ body: @escaping @Sendable (Stage) async throws -> Void
 ) async throws {
-  var logger = Logger(label: "test")
-  logger.logLevel = .critical
+  let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   let (ports, port) = AsyncStream<Int>.makeStream()
   let app = Application(
     router: registry.router(), configuration: .init(address: .hostname("127.0.0.1", port: 0)),
@@ -180,7 +183,7 @@ func withStage(
   let outcome: Result<Void, any Error>
   do {
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await app.run() }
+      group.addTask { try await runEndingGracefully(app, logger: logger) }
       var bound = 0
       for await number in ports {
         bound = number

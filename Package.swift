@@ -87,11 +87,13 @@ let package = Package(
     .target(
       name: "ConnectionRegistryHummingbird",
       dependencies: [
-        "ConnectionRegistry",
+        "ConnectionRegistry", "RegistryModel",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOFoundationCompat", package: "swift-nio"),
       ],
       swiftSettings: settings),
     .target(
@@ -120,13 +122,17 @@ let package = Package(
     .executableTarget(
       name: "registry",
       dependencies: [
-        "ConnectionRegistry", "ConnectionRegistryHummingbird", "EmbeddedPostgres", "TerraSandbox",
+        "ConnectionRegistry", "ConnectionRegistryHummingbird", "EmbeddedPostgres", "RegistryModel", "RegistryPostgres",
+        "RegistrySQL", "TerraSandbox",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
       swiftSettings: settings),
 
@@ -193,8 +199,13 @@ let package = Package(
     .testTarget(
       name: "RegistryCommandTests",
       dependencies: [
-        "registry", "EmbeddedPostgres", "TestDatabase",
+        "registry", "EmbeddedPostgres", "TerraSandbox", "TestDatabase",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOFoundationCompat", package: "swift-nio"),
         .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: settings),
   ]

@@ -1,0 +1,21 @@
+import ConnectionRegistry
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// What orchestrators ask: does the process live, and can it do its work.
+struct HealthRoutes: Sendable {
+  let registry: ConnectionRegistry
+
+  func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
+    router.get("healthz") { _, _ in
+      Response(
+        status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-store"],
+        body: .init(byteBuffer: ByteBuffer(string: #"{"status":"ok"}"#)))
+    }
+    router.get("readyz") { _, _ in
+      let readiness = await registry.readiness()
+      return try JSONAnswer.response(readiness, status: readiness.ready ? .ok : .serviceUnavailable)
+    }
+  }
+}

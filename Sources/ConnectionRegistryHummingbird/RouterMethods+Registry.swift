@@ -1,0 +1,32 @@
+public import ConnectionRegistry
+public import Hummingbird
+
+extension RouterMethods {
+  /// Adds the registry's routes to a router or a group.
+  ///
+  /// ```swift
+  /// let router = Router()
+  /// router.addMiddleware { RegistryRequestMiddleware() }
+  /// router.addRegistryRoutes(registry, [.webhooks, .callbacks])
+  /// ```
+  ///
+  /// Add ``RegistryRequestMiddleware`` before, rather than a logger of whole URIs: the path of a callback holds the
+  /// attempt token, and the path of an app user the `reference_id`.
+  ///
+  /// Errors leave these routes as problem documents (RFC 9457), and every answer carries `X-Request-Id`.
+  ///
+  /// - Parameters:
+  ///   - registry: The registry that answers. Its `run()` must be running.
+  ///   - routes: Which groups of routes to add.
+  public func addRegistryRoutes(_ registry: ConnectionRegistry, _ routes: RegistryRoutes = .all) {
+    let group = self.group().add(middleware: RequestIdentifierMiddleware<Context>())
+      .add(middleware: ProblemMiddleware<Context>())
+    if routes.contains(.webhooks) { WebhookRoutes(registry: registry).add(to: group) }
+    if routes.contains(.callbacks) { CallbackRoutes(registry: registry).add(to: group) }
+    if routes.contains(.api) {
+      SessionRoutes(registry: registry).add(to: group)
+      ConnectionRoutes(registry: registry).add(to: group)
+    }
+    if routes.contains(.health) { HealthRoutes(registry: registry).add(to: group) }
+  }
+}

@@ -1,0 +1,114 @@
+import ArgumentParser
+import ConnectionRegistry
+import Foundation
+
+/// Auth sessions: attempts to connect.
+struct SessionCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "session", abstract: "Auth sessions: attempts of app users to connect.",
+    subcommands: [Create.self, List.self, Show.self])
+}
+
+extension SessionCommand {
+  /// Opens a session.
+  struct Create: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Open a session at Terra, and print where to send the browser.")
+
+    @OptionGroup var tenant: TenantOption
+
+    @Option(
+      name: .customLong("reference-id"), help: ArgumentHelp("The app user's id at the team.", valueName: "id"))
+    var referenceID: String?
+
+    @Option(
+      help: ArgumentHelp(
+        "The provider, such as FITBIT; without it the person chooses in Terra's widget.", valueName: "name"))
+    var resource: String?
+
+    @Option(
+      help: ArgumentHelp("Where the browser returns after a success; must be allowed for the tenant.", valueName: "url")
+    )
+    var success: String
+
+    @Option(
+      help: ArgumentHelp("Where the browser returns after a failure; must be allowed for the tenant.", valueName: "url")
+    )
+    var failure: String
+
+    @Option(help: ArgumentHelp("The widget's language, such as en.", valueName: "code"))
+    var language: String?
+
+    @Option(
+      name: .customLong("provider"),
+      help: ArgumentHelp("A provider that the widget offers; may be repeated.", valueName: "name"))
+    var providers: [String] = []
+
+    @Flag(help: "Let the person connect several providers in one session (widget only).")
+    var multiAuth = false
+
+    @Option(help: ArgumentHelp("Makes a repetition give the same session.", valueName: "key"))
+    var idempotencyKey: String?
+
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+      let new = NewAuthSession(
+        referenceID: referenceID, resource: resource, success: success, failure: failure, language: language,
+        providers: providers.isEmpty ? nil : providers, multiAuth: multiAuth)
+      let session = try await RegistryAccess.withRegistry(database) {
+        try await $0.sessions.open(tenant: tenant.tenant, new, idempotencyKey: idempotencyKey)
+      }
+      try DetailPrinter(StandardOutput(), output.format).print(session)
+    }
+  }
+
+  /// Lists sessions.
+  struct List: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "List sessions, oldest first.")
+
+    @OptionGroup var tenant: TenantOption
+
+    @Option(name: .customLong("reference-id"), help: ArgumentHelp("Only of this app user.", valueName: "id"))
+    var referenceID: String?
+
+    @OptionGroup var page: PageOptions
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    static let columns = [
+      Column("session_id", header: "session"), Column("kind"), Column("status", .status),
+      Column("reference_id", header: "reference id"), Column("resource"), Column("user_id", header: "user id"),
+      Column("created_at", header: "created", .time), Column("expires_at", header: "expires", .time),
+    ]
+
+    func run() async throws {
+      try await RegistryAccess.withRegistry(database) { registry in
+        var printer = ListPrinter(StandardOutput(), output.format, columns: Self.columns, empty: "No sessions.")
+        try await printer.print(page) { page in
+          try await registry.sessions.list(tenant: tenant.tenant, referenceID: referenceID, page: page)
+        }
+      }
+    }
+  }
+
+  /// Shows one session.
+  struct Show: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show one session.")
+
+    @Argument(help: "The session's id.", transform: UUIDArgument.parse)
+    var sessionID: UUID
+
+    @OptionGroup var tenant: TenantOption
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+      let detail = try await RegistryAccess.withRegistry(database) {
+        try await $0.sessions.show(tenant: tenant.tenant, sessionID)
+      }
+      try DetailPrinter(StandardOutput(), output.format).print(detail)
+    }
+  }
+}

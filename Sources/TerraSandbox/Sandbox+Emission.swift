@@ -22,7 +22,8 @@ extension Sandbox {
       signedAt: signedAt,
       orderingTimestamp: hasTimestamp && environment.generation == .access
         ? min(Int64(now * 1000), signedAt * 1000 + 999) : nil,
-      generation: environment.generation, holdBack: order.holdBack)
+      generation: environment.generation, holdBack: order.holdBack,
+      announces: order.announces, follows: order.follows)
     await self.send(first, order: order, type: type, environment: environment, duplicateOf: nil)
     for copy in order.copies {
       let second = Webhook(
@@ -59,6 +60,10 @@ extension Sandbox {
           instant: instant, hasRightSecret: !order.hasWrongSecret && !environment.signsWithWrongSecret,
           statusOfEvent: event.status, bodySHA256: webhook.body.sha256(), isDropped: isDropped,
           duplicateOf: duplicateOf, at: self.clock.now().timeIntervalSince1970)))
-    if !isDropped { self.dispatcher.deliver(webhook) }
+    if isDropped {
+      webhook.announces?.resolve(.success(()))
+    } else {
+      self.dispatcher.deliver(webhook)
+    }
   }
 }

@@ -48,14 +48,15 @@ struct FaultStory: Sendable {
   /// Lets one app user make one attempt.
   static func tell(
     _ fault: SandboxFault?, kind: AttemptKind = .direct, generation: SandboxGeneration = .access,
-    slugs: [String] = ["acme"], clock: any SandboxClock = JumpingClock(), seed: UInt64 = 1,
+    slugs: [String] = ["acme"], clock: any SandboxClock = JumpingClock(), seed: UInt64 = 1, grace: Double = 0.5,
     registry: RegistryDouble = RegistryDouble()
   ) async throws -> FaultStory {
     let settings = FaultSettings(seed: seed, rates: fault.map { [$0: 1] } ?? [:], followDelay: 0.1)
     let collected = Collected()
     try await withStage(
       slugs: slugs, generation: generation, faults: settings,
-      thresholds: SandboxThresholds(grace: 0.5, expiry: 1, horizon: 6), clock: clock, registry: registry
+      thresholds: SandboxThresholds(grace: grace, expiry: 2 * grace, horizon: 12 * grace), clock: clock,
+      registry: registry
     ) { stage in
       let url = try await stage.begin(kind)
       let visit = try await SandboxBrowser.with(sandbox: stage.sandbox) { try await $0.visit(url, picking: "OURA") }

@@ -221,6 +221,7 @@ struct WebhookTests {
   func data(namesLast: Bool) async throws {
     try await withStage { stage in
       let userID = try await stage.sandbox.connectOutsideSession(tenant: "acme", referenceID: "r", resource: "OURA")
+      await stage.sandbox.waitUntilIdle()
       for size in [10, 1_000, 20_000_000] {
         try await stage.sandbox.sendData(
           tenant: "acme", userID: userID, type: "activity", size: size, namesLast: namesLast)

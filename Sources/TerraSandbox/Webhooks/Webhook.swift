@@ -13,6 +13,10 @@ struct Webhook: Sendable {
   let generation: SandboxGeneration
   /// How long the first try waits, in seconds.
   let holdBack: Double
+  /// Told when the first try is over.
+  var announces: StartupSignal<Void>?
+  /// Waited for before anything else.
+  var follows: StartupSignal<Void>?
 
   /// The headers of one try.
   func headers(signature: String) -> [(String, String)] {

@@ -97,9 +97,13 @@ final class WebhookDispatcher: Sendable {
   }
 
   private func send(_ webhook: Webhook, client: HTTPClient) async {
+    // Whoever follows must not wait for one that is given up.
+    defer { webhook.announces?.resolve(.success(())) }
+    if let follows = webhook.follows { try? await follows.value() }
     guard (try? await self.clock.wait(seconds: webhook.holdBack)) != nil else { return }
     for number in 1...self.settings.maximumTries {
       let answered = await self.limit.withPermit { await self.trySending(webhook, number: number, client: client) }
+      webhook.announces?.resolve(.success(()))
       if answered || number == self.settings.maximumTries { return }
       let delay = self.settings.delay(afterTry: number)
       guard (try? await self.clock.wait(seconds: delay)) != nil else { return }

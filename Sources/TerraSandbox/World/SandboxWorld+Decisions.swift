@@ -165,7 +165,13 @@ extension SandboxWorld {
     var auth = auth
     let pause = self.thresholds.delayBelowGrace(plan.draw("pause")) / 2
     let authFirst = plan.has(.reauthAuthFirst) || (!plan.has(.reauthReauthFirst) && plan.draw("pair") < 0.5)
-    if !reauths.isEmpty, !authFirst { auth.holdBack = pause }
+    let signal = StartupSignal<Void>()
+    if authFirst {
+      auth.announces = signal
+    } else if !reauths.isEmpty {
+      auth.follows = signal
+      auth.holdBack = pause
+    }
     switch plan.fault(in: .webhook) {
     case .webhookDropped: auth.isDropped = true
     case .webhookDuplicated: auth.copies = [.init(hasFreshTraceID: false, holdBack: pause)]
@@ -180,8 +186,13 @@ extension SandboxWorld {
     default: break
     }
     change.orders.append(auth)
-    for var reauth in reauths {
-      reauth.holdBack = authFirst ? pause : 0
+    for (index, var reauth) in reauths.enumerated() {
+      if authFirst {
+        reauth.follows = signal
+        reauth.holdBack = pause
+      } else if index == 0 {
+        reauth.announces = signal
+      }
       change.orders.append(reauth)
     }
   }

@@ -20,6 +20,10 @@ struct WorldChange: Sendable {
     var isDropped = false
     var hasWrongSecret = false
     var copies: [Copy] = []
+    /// Told when the first try is over, or when there will be none.
+    var announces: StartupSignal<Void>?
+    /// The webhook whose first try this one waits for, before it waits for its own time.
+    var follows: StartupSignal<Void>?
   }
 
   /// Something that happens to a connection some time later.

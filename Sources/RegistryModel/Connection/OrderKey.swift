@@ -3,7 +3,7 @@
 /// The text is what the database keeps: sixteen digits of microseconds since 1970, `:`, one digit of rank, `:`, the
 /// fact's id. No key is equal to the empty text, which SQL uses for "none", and every key is greater.
 public struct OrderKey: Sendable, Hashable, Comparable, RawRepresentable, Codable, CustomStringConvertible {
-  /// The text, as it is kept.
+  /// The text, as it is kept: ASCII only, which Swift and the collation "C" compare alike.
   public let rawValue: String
 
   private static let instantDigits = 16
@@ -12,18 +12,30 @@ public struct OrderKey: Sendable, Hashable, Comparable, RawRepresentable, Codabl
   /// - Parameters:
   ///   - instant: the fact's instant; clamped to 1970-01-01T00:00:00Z … 2286-11-20T17:46:39.999999Z.
   ///   - rank: the rank of the fact's kind.
-  ///   - factID: the fact's id, which makes keys of different facts differ; usually a UUID.
+  ///   - factID: the fact's id, which makes keys of different facts differ; usually a UUID. Characters other than the
+  ///     printable ones of ASCII are written as their bytes in hexadecimal, each after a `%`.
   public init(instant: Instant, rank: FactRank, factID: String) {
     let digits = String(min(max(instant.microseconds, 0), Self.greatestInstant))
     let zeros = String(repeating: "0", count: Self.instantDigits - digits.utf8.count)
-    rawValue = "\(zeros)\(digits):\(rank.rawValue):\(factID)"
+    rawValue = "\(zeros)\(digits):\(rank.rawValue):\(Self.printable(factID))"
+  }
+
+  private static func printable(_ factID: String) -> String {
+    if factID.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return factID }
+    return factID.utf8.reduce(into: "") { text, byte in
+      if (0x20..<0x7F).contains(byte) {
+        text.unicodeScalars.append(Unicode.Scalar(byte))
+      } else {
+        text += "%" + (byte < 0x10 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+      }
+    }
   }
 
   /// - Parameter rawValue: a text that an `OrderKey` wrote.
   /// - Returns: nil when the text does not have the form of a key.
   public init?(rawValue: String) {
-    let bytes = Array(rawValue.utf8.prefix(Self.instantDigits + 3))
-    guard bytes.count == Self.instantDigits + 3,
+    let bytes = Array(rawValue.utf8)
+    guard bytes.count >= Self.instantDigits + 3, bytes.allSatisfy({ (0x20..<0x7F).contains($0) }),
       bytes.prefix(Self.instantDigits).allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
       bytes[Self.instantDigits] == UInt8(ascii: ":"), bytes[Self.instantDigits + 2] == UInt8(ascii: ":"),
       (UInt8(ascii: "0")...UInt8(ascii: "8")).contains(bytes[Self.instantDigits + 1])
@@ -49,15 +61,7 @@ public struct OrderKey: Sendable, Hashable, Comparable, RawRepresentable, Codabl
 
   public var description: String { rawValue }
 
-  public static func == (left: OrderKey, right: OrderKey) -> Bool {
-    left.rawValue.utf8.elementsEqual(right.rawValue.utf8)
-  }
-
   public static func < (left: OrderKey, right: OrderKey) -> Bool {
-    left.rawValue.utf8.lexicographicallyPrecedes(right.rawValue.utf8)
-  }
-
-  public func hash(into hasher: inout Hasher) {
-    for byte in rawValue.utf8 { hasher.combine(byte) }
+    left.rawValue < right.rawValue
   }
 }

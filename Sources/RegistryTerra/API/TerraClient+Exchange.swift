@@ -3,6 +3,14 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 extension TerraClient {
   /// One request: what to send, and how to name it in errors.
   struct Call {
@@ -18,7 +26,7 @@ extension TerraClient {
     _ method: HTTPMethod, _ path: String, query: [(name: String, value: String)] = [], body: JSONValue? = nil
   ) -> Call {
     let base = configuration.apiBaseURL
-    let trimmed = base.hasSuffix("/") ? String(base.dropLast()) : base
+    let trimmed = base.hasSuffix("/") && !base.hasSuffix("//") ? String(base.dropLast()) : base
     return Call(
       method: method, url: trimmed + path, name: "\(method.rawValue) \(path)", query: query, body: body)
   }
@@ -38,7 +46,35 @@ extension TerraClient {
     }
   }
 
+  /// Sends a request and reads the whole answer before the deadline.
+  ///
+  /// AsyncHTTPClient's own deadline ends with the head of the answer; the body could trickle for ever.
   private func exchange(_ call: Call) async throws -> TerraReply {
+    guard Self.hasHost(call.url) else {
+      throw TerraAPIError(
+        .invalidRequest, endpoint: call.name, message: "the configured URL must be http://host… or https://host…")
+    }
+    let end = ContinuousClock.now.advanced(by: configuration.deadline)
+    return try await withThrowingTaskGroup(of: TerraReply?.self) { group in
+      group.addTask { try await reply(to: call) }
+      group.addTask {
+        try await Task.sleep(until: end, clock: .continuous)
+        return nil
+      }
+      defer { group.cancelAll() }
+      guard let reply = try await group.next() ?? nil else { throw TerraAPIError(.timedOut, endpoint: call.name) }
+      return reply
+    }
+  }
+
+  private static func hasHost(_ url: String) -> Bool {
+    let lowered = url.prefix(8).lowercased()
+    guard let scheme = ["https://", "http://"].first(where: lowered.hasPrefix) else { return false }
+    guard let first = url.dropFirst(scheme.count).first else { return false }
+    return !"/?#:@".contains(first)
+  }
+
+  private func reply(to call: Call) async throws -> TerraReply {
     do {
       let response = try await httpClient.execute(request(call), deadline: .now() + timeAmount)
       var body: [UInt8] = []
@@ -50,6 +86,8 @@ extension TerraClient {
         }
         body += chunk.readableBytesView
       }
+      // A cancelled body ends as if it were whole.
+      try Task.checkCancellation()
       return TerraReply(status: Int(response.status.code), headers: response.headers, body: body)
     } catch let error as TerraAPIError {
       throw error
@@ -82,7 +120,7 @@ extension TerraClient {
   private static func transportError(_ error: any Error, endpoint: String) -> TerraAPIError {
     guard let error = error as? HTTPClientError else {
       // What AsyncHTTPClient does not name itself comes from below, while it connects or while bytes are under way.
-      return TerraAPIError(error is NIOConnectionError ? .unreachable : .connectionLost, endpoint: endpoint)
+      return TerraAPIError(isFailureToConnect(error) ? .unreachable : .connectionLost, endpoint: endpoint)
     }
     let code: TerraAPIError.Code =
       switch error {
@@ -100,4 +138,12 @@ extension TerraClient {
     HTTPClientError.invalidHeaderFieldValues([]).shortDescription,
     HTTPClientError.unsupportedScheme("").shortDescription,
   ]
+
+  private static func isFailureToConnect(_ error: any Error) -> Bool {
+    switch error {
+    case is NIOConnectionError, is SocketAddressError, ChannelError.connectTimeout: true
+    case let error as IOError: error.errnoCode == ECONNREFUSED
+    default: false
+    }
+  }
 }

@@ -33,8 +33,8 @@ extension TerraClient {
   /// the answer are understood (200 and 201).
   ///
   /// - Parameter request: what to ask for.
-  /// - Throws: ``TerraAPIError`` (`gone` where the older endpoint is closed for the account, `serverError` also where no
-  ///   provider is enabled in the environment), or `CancellationError`.
+  /// - Throws: ``TerraAPIError`` (`gone` where the older endpoint is closed for the account, `serverError` also where
+  ///   no provider is enabled in the environment), or `CancellationError`.
   public func generateWidgetSession(_ request: TerraWidgetSessionRequest) async throws -> TerraWidgetSession {
     let call = Call(
       method: .POST, url: configuration.widgetSessionURL, name: "POST widget session", body: request.body)

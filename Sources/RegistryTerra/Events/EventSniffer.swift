@@ -85,7 +85,7 @@ public struct EventSniffer: Sendable {
 
   /// Whether the innermost open container is the document or one of its two users.
   private var isInView: Bool {
-    isObject && (depth == 1 || (depth == 2 && isInUser))
+    isObject && !isComplete && (depth == 1 || (depth == 2 && isInUser))
   }
 
   private mutating func noteOther() {

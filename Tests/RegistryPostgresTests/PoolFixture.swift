@@ -3,6 +3,7 @@ import RegistryPostgres
 import TestDatabase
 
 /// Runs a pool on the test's own database.
+@discardableResult
 func withTestPool<Value: Sendable>(
   role: String? = nil, logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
   _ configure: (inout PostgresPool.Configuration) -> Void = { _ in },

@@ -139,14 +139,11 @@ extension PostgresError {
     }
   }
 
-  /// Whether waiting cannot help: the login or the database is wrong, not the moment.
+  /// Whether waiting cannot help: the login, the role, an option or the database is wrong, not the moment.
   package var isPermanentConnectionFailure: Bool {
-    switch sqlState {
-    case SQLState.invalidPassword, SQLState.invalidAuthorizationSpecification, SQLState.invalidCatalogName,
-      SQLState.insufficientPrivilege:
-      return true
-    default:
-      return code == .invalidConfiguration
+    switch sqlState?.conditionClass {
+    case "22", "28", "3D", "42": code == .connectionFailed
+    default: code == .invalidConfiguration
     }
   }
 

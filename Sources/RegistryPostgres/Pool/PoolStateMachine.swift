@@ -85,6 +85,7 @@ struct PoolStateMachine {
   var connectionCount: Int { connections.count }
   var idleCount: Int { idle.count }
   var waitingCount: Int { waiters.count }
+  private var hasLivingConnection: Bool { connections.values.contains { $0.state != .opening } }
   private var openingCount: Int { connections.values.count { $0.state == .opening } }
 
   /// A caller asks for a connection.
@@ -111,8 +112,11 @@ struct PoolStateMachine {
   }
 
   /// A connection was opened.
-  /// - Parameter lifetimeShare: from 0.9 to 1, drawn by the shell, so that connections opened together do not close
-  ///   together.
+  /// - Parameters:
+  ///   - id: the connection.
+  ///   - lifetimeShare: from 0.9 to 1, drawn by the shell, so that connections opened together do not close together.
+  ///   - now: the present instant.
+  /// - Returns: what the shell has to do.
   mutating func opened(_ id: ConnectionID, lifetimeShare: Double, now: Instant) -> [Action] {
     guard connections[id]?.state == .opening else { return [.close(id)] }
     failures = 0
@@ -129,8 +133,11 @@ struct PoolStateMachine {
 
   /// A connection could not be opened.
   /// - Parameters:
+  ///   - id: the connection.
   ///   - isPermanent: whether waiting cannot help, as with a wrong password.
   ///   - jitter: from 0 to 1, drawn by the shell.
+  ///   - now: the present instant.
+  /// - Returns: what the shell has to do.
   mutating func openingFailed(_ id: ConnectionID, isPermanent: Bool, jitter: Double, now: Instant) -> [Action] {
     guard connections.removeValue(forKey: id) != nil else { return [] }
     guard phase == .running else { return finishIfEmpty() }
@@ -144,7 +151,7 @@ struct PoolStateMachine {
     openNotBefore = next
     var actions: [Action] = []
     // With connections in use callers may still be served; with none, only an opening can help them.
-    if connections.isEmpty, isPermanent || now - since >= limits.outageTolerance {
+    if !hasLivingConnection, isPermanent || now - since >= limits.outageTolerance {
       actions = refuseAll(.unreachable)
     }
     if !waiters.isEmpty { wakeUp(by: next, &actions) }
@@ -170,7 +177,7 @@ struct PoolStateMachine {
     for id in queue {
       guard let waiter = waiters[id], waiter.deadline <= now else { continue }
       waiters[id] = nil
-      let isUnreachable = failingSince != nil && connections.isEmpty
+      let isUnreachable = failingSince != nil && !hasLivingConnection
       actions.append(.refuse(id, isUnreachable ? .unreachable : .timedOut))
     }
     compactQueue()

@@ -92,12 +92,22 @@ extension PostgresPool {
       case .close(let id):
         if let session = state.sessions.removeValue(forKey: id) { effects.append(.command(.close(session))) }
       case .setAlarm(let instant):
-        if let alarm = state.alarm { effects.append(.setAlarm(alarm, instant)) }
+        if let alarm = alarm(&state) { effects.append(.setAlarm(alarm, instant)) }
       case .finish:
         effects.append(.finish)
       }
     }
     return effects
+  }
+
+  /// The pool's alarm, made when it is first needed: callers who come before `run()` have deadlines too.
+  private func alarm(_ state: inout State) -> Alarm? {
+    if state.alarm == nil, state.machine.phase == .running, case .success(let reactor) = Reactor.shared {
+      state.alarm = reactor.makeAlarm { [weak self] in
+        self?.perform { $0.timePassed(now: .now) }
+      }
+    }
+    return state.alarm
   }
 
   func carryOut(_ effects: [Effect]) {

@@ -9,12 +9,12 @@ extension PostgresPool {
   /// - Throws: ``PostgresError`` of code `invalidConfiguration` for a connection string that cannot be parsed or a
   ///   limit that makes no sense, `closed` when called twice. A server that cannot be reached is no reason to end.
   public func run() async throws {
+    try markRunning()
     let target: ConnectionTarget
     let reactor: Reactor
     do throws(PostgresError) {
       target = try configuration.validated()
       reactor = try Reactor.shared.get()
-      try markRunning(reactor)
     } catch {
       state.withLockedValue { $0.lastFailure = error }
       terminate()
@@ -32,7 +32,11 @@ extension PostgresPool {
     } onCancel: {
       self.terminate()
     }
-    state.withLockedValue { $0.alarm }?.close()
+    let alarm = state.withLockedValue { state in
+      defer { state.alarm = nil }
+      return state.alarm
+    }
+    alarm?.close()
   }
 
   /// Does what the state machine asks for until it has finished.
@@ -62,22 +66,14 @@ extension PostgresPool {
     }
   }
 
-  private func markRunning(_ reactor: Reactor) throws(PostgresError) {
-    let alarm = reactor.makeAlarm { [weak self] in
-      self?.perform { $0.timePassed(now: .now) }
-    }
+  private func markRunning() throws(PostgresError) {
     let isFirst = state.withLockedValue { state in
-      guard !state.hasRun else { return false }
-      state.hasRun = true
-      state.alarm = alarm
-      return true
+      defer { state.hasRun = true }
+      return !state.hasRun
     }
     guard isFirst else {
-      alarm.close()
       throw PostgresError(.closed, "run() was called twice on this pool: make another pool")
     }
-    // Callers who came before have deadlines already.
-    alarm.set(.now)
   }
 
   private func open(_ id: PoolStateMachine.ConnectionID, with opener: SessionOpener) async {

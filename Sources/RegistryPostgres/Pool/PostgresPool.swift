@@ -57,6 +57,10 @@ public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Servic
     (commands, commandInput) = AsyncStream.makeStream(of: Command.self)
   }
 
+  deinit {
+    state.withLockedValue { $0.alarm }?.close()
+  }
+
   /// Runs a pool for the length of a closure and closes its connections afterwards.
   /// - Parameters:
   ///   - configuration: where to connect and the limits.

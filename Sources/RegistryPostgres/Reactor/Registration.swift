@@ -47,6 +47,7 @@ final class Registration: Sendable {
   ///   - interest: to read, to write, or whichever comes first.
   ///   - deadline: when to give up; `nil` waits for ever.
   ///   - observingCancellation: whether the task's cancellation, or ``cancel()``, ends the wait.
+  ///   - isolation: the caller's actor, so that the wait begins without leaving it.
   /// - Returns: why it ended; `closed` also for a second waiter at the same time, which is a mistake of the caller.
   func wait(
     for interest: Interest, until deadline: ContinuousClock.Instant?, observingCancellation: Bool,

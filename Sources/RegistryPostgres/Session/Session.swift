@@ -187,6 +187,7 @@ actor Session {
   /// - Parameters:
   ///   - result: the result that reports the error.
   ///   - mayHaveCommitted: whether a lost connection leaves the outcome open.
+  /// - Returns: the error.
   func failure(_ result: PostgresResult, mayHaveCommitted: Bool) -> PostgresError {
     let isLost = handle.isBroken
     var error = PostgresError.reported(by: result.pointer, isConnectionLost: isLost)
@@ -203,6 +204,7 @@ actor Session {
   /// Called when an operation ended: a cancel request that did not cancel it could still hit the next statement.
   func settle(wasCancelledByServer: Bool) {
     if interruption != nil, !wasCancelledByServer { mustBeClosed = true }
+    interruption = nil
   }
 
   /// What libpq says when it refuses to send.

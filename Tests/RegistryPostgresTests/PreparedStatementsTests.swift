@@ -1,0 +1,67 @@
+import Testing
+
+@testable import RegistryPostgres
+
+@Suite struct PreparedStatementsTests {
+  private func statement(_ name: String?, _ text: String = "SELECT 1") -> PostgresStatement {
+    PostgresStatement(name: name, text)
+  }
+
+  @Test func preparesAStatementOnce() throws {
+    var cache = PreparedStatements(limit: 2)
+    let first = try cache.plan([statement("a"), statement("a"), statement(nil)])
+    #expect(first == .init(preparations: [0], uses: [.named, .named, .unnamed]))
+    cache.prepared(statement("a"))
+    #expect(try cache.plan([statement("a")]) == .init(uses: [.named]))
+  }
+
+  @Test func preparesAgainWhatTheServerNeverConfirmed() throws {
+    var cache = PreparedStatements(limit: 2)
+    _ = try cache.plan([statement("a")])
+    #expect(try cache.plan([statement("a")]).preparations == [0])
+  }
+
+  @Test func makesRoomForTheLongestUnusedOnly() throws {
+    var cache = PreparedStatements(limit: 2)
+    cache.prepared(statement("a"))
+    cache.prepared(statement("b"))
+    _ = try cache.plan([statement("a")])
+    let plan = try cache.plan([statement("c")])
+    #expect(plan == .init(deallocations: ["b"], preparations: [0], uses: [.named]))
+    cache.deallocated("b")
+    cache.prepared(statement("c"))
+    #expect(cache.count == 2)
+  }
+
+  @Test func runsUnpreparedWhatDoesNotFit() throws {
+    var cache = PreparedStatements(limit: 1)
+    let plan = try cache.plan([statement("a"), statement("b")])
+    #expect(plan == .init(preparations: [0], uses: [.named, .unnamed]))
+  }
+
+  @Test func limitZeroPreparesNothing() throws {
+    var cache = PreparedStatements(limit: 0)
+    #expect(try cache.plan([statement("a")]) == .init(uses: [.unnamed]))
+  }
+
+  @Test func refusesOneNameForTwoTexts() throws {
+    var cache = PreparedStatements(limit: 2)
+    #expect(throws: PostgresError.self) {
+      try cache.plan([statement("a", "SELECT 1"), statement("a", "SELECT 2")])
+    }
+    cache.prepared(statement("b", "SELECT 1"))
+    #expect(throws: PostgresError.self) { try cache.plan([statement("b", "SELECT 2")]) }
+  }
+
+  @Test func preparesAnewWhatTheServerRefused() throws {
+    var cache = PreparedStatements(limit: 2)
+    cache.prepared(statement("outdated"))
+    cache.prepared(statement("lost"))
+    cache.refused("outdated", isKnownToServer: true)
+    cache.refused("lost", isKnownToServer: false)
+    #expect(
+      try cache.plan([statement("outdated")])
+        == .init(deallocations: ["outdated"], preparations: [0], uses: [.named]))
+    #expect(try cache.plan([statement("lost")]) == .init(preparations: [0], uses: [.named]))
+  }
+}

@@ -61,12 +61,12 @@ def read_sessions(tenant, by):
             attempts[token_sha256(attempt["success_url"])] = attempt
     seen = set()
     for line in by["session"]:
-        if line["tenant"] != tenant.slug or line["session_id"] in seen:
+        if line["tenant"] != tenant.slug or line["session_id"].lower() in seen:
             continue
-        seen.add(line["session_id"])
+        seen.add(line["session_id"].lower())
         attempt = attempts.get(line["attempt_token_sha256"], {})
         tenant.sessions.append(Session(
-            line["session_id"], line["attempt_token_sha256"], line.get("reference_id"), line.get("resource"),
+            line["session_id"].lower(), line["attempt_token_sha256"], line.get("reference_id"), line.get("resource"),
             line["expires_at"], attempt.get("preissued_user_id"), attempt.get("terra_session_id")))
 
 
@@ -156,10 +156,12 @@ def named_apart(findings, tenant, lists):
     traces = {}
     for event in tenant.quarantined:
         traces.update(dict.fromkeys(event.traces, quarantine_subject(event)))
-    ids = {r.get("receipt_id"): traces.get(r.get("trace_id")) for r in lists.get("receipts", [])}
+    ids = {r["receipt_id"].lower(): traces.get(r.get("trace_id")) for r in lists.get("receipts", [])}
     out = defaultdict(int)
     for finding in findings:
         subject = finding["subject"]["id"]
+        if finding["subject"]["type"] in ("session", "event"):
+            subject = subject.lower()  # a UUID, which Foundation writes in capitals
         if finding["kind"] == "quarantined_event":
             subject = ids.get(subject) or "event:" + subject
         out[finding["kind"], subject] += 1
@@ -192,7 +194,7 @@ def nothing_is_lost(tenant, lists):
         out += [("answered_callback_missing", " ".join(map(str, c))) for c in known - listed]
         out += [("callback_never_made", " ".join(map(str, c))) for c in listed - known]
     if "sessions" in lists:
-        listed = {s["session_id"] for s in lists["sessions"]}
+        listed = {s["session_id"].lower() for s in lists["sessions"]}
         out += [("answered_session_missing", s.id) for s in tenant.sessions if s.id not in listed]
     if "connections" in lists:
         registers = Registers(tenant)
@@ -215,16 +217,16 @@ def compare(lines, parameters, found):
             have.add((slug, kind, subject))
             if times > 1:
                 twins.append({"check": "finding_twice", "tenant": slug, "subject": f"{kind} {subject}"})
-    kinds = {}
+    kinds = []
     for kind in KINDS + sorted({k for _, k, _ in have} - set(KINDS)):
         wanted, got = ({(t, s) for t, k, s in side if k == kind} for side in (want, have))
-        kinds[kind] = {
-            "expected": len(wanted), "found": len(got),
+        kinds.append({
+            "kind": kind, "expected": len(wanted), "found": len(got),
             "missing": [{"tenant": t, "subject": s} for t, s in sorted(wanted - got)],
-            "surplus": [{"tenant": t, "subject": s} for t, s in sorted(got - wanted)]}
+            "surplus": [{"tenant": t, "subject": s} for t, s in sorted(got - wanted)]})
     breaches = twins + [{"check": check, "tenant": slug, "subject": subject} for slug, tenant in tenants.items()
                         for check, subject in nothing_is_lost(tenant, found.get(slug, {}))]
-    agrees = not breaches and not any(k["missing"] or k["surplus"] for k in kinds.values())
+    agrees = not breaches and not any(k["missing"] or k["surplus"] for k in kinds)
     return {"agrees": agrees, "kinds": kinds, "breaches": breaches,
             "decided_by_the_registry": sum(t.unsure for t in tenants.values()),
             "events": sum(len(t.events) for t in tenants.values()),
@@ -244,9 +246,9 @@ def read_found(directory):
 def report(result):
     """The comparison as text for people."""
     rows = [f"{'kind':<24}{'expected':>9}{'found':>7}  agrees"]
-    for kind, row in result["kinds"].items():
+    for row in result["kinds"]:
         same = not row["missing"] and not row["surplus"]
-        rows.append(f"{kind:<24}{row['expected']:>9}{row['found']:>7}  {'yes' if same else 'NO'}")
+        rows.append(f"{row['kind']:<24}{row['expected']:>9}{row['found']:>7}  {'yes' if same else 'NO'}")
         for side in ("missing", "surplus"):
             rows += [f"    {side}: {r['tenant']} {r['subject']}" for r in row[side][:5]]
     rows += [f"{b['check']}: {b['tenant']} {b['subject']}" for b in result["breaches"][:20]]

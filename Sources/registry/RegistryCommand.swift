@@ -12,7 +12,7 @@ struct RegistryCommand: AsyncParsableCommand {
       69 database or Terra unavailable, 78 schema newer than this binary or not migrated.
       """,
     groupedSubcommands: [
-      CommandGroup(name: "Run:", subcommands: [ServeCommand.self, SandboxCommand.self]),
+      CommandGroup(name: "Run:", subcommands: [ServeCommand.self, SandboxCommand.self, DemoCommand.self]),
       CommandGroup(name: "Set up:", subcommands: [MigrateCommand.self, TenantCommand.self, KeyCommand.self]),
       CommandGroup(
         name: "Look and act:",

@@ -129,7 +129,7 @@ extension Sandbox {
 
   /// Returns when every webhook is answered with 2xx or given up and nothing more is to happen.
   ///
-  /// Only while ``run()`` works; it does not return after that has ended with work left.
+  /// It also returns when the task is cancelled. Work that is left when ``run()`` ends is never finished.
   public func waitUntilIdle() async { await self.dispatcher.waitUntilIdle() }
 
   /// The attempt behind a login page.

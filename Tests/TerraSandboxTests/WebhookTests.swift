@@ -254,4 +254,19 @@ struct WebhookTests {
       #expect(stage.registry.received.count == 12)
     }
   }
+
+  @Test("that are left do not hold back whoever waits for them and is cancelled")
+  func cancellation() async throws {
+    let gate = Gate()
+    try await withStage(registry: RegistryDouble(gate: gate)) { stage in
+      try await stage.sandbox.connectOutsideSession(tenant: "acme", referenceID: nil, resource: "OURA")
+      await gate.waitUntilWaiting(1)
+      let waiting = Task { await stage.sandbox.waitUntilIdle() }
+      waiting.cancel()
+      await waiting.value
+      #expect(stage.sandbox.pendingWork == 1)
+      await gate.open()
+      await stage.sandbox.waitUntilIdle()
+    }
+  }
 }

@@ -23,7 +23,7 @@ final class WebhookDispatcher: Sendable {
 
   private struct Idle {
     var pending = 0
-    var waiters: [CheckedContinuation<Void, Never>] = []
+    var waiters: [UUID: CheckedContinuation<Void, Never>] = [:]
   }
 
   /// Creates a dispatcher; `address` tells the present webhook URL of a tenant and is asked before each try.
@@ -56,15 +56,20 @@ final class WebhookDispatcher: Sendable {
     }
   }
 
-  /// Returns when nothing is left to send or to do.
+  /// Returns when nothing is left to send or to do, or when the task is cancelled.
   func waitUntilIdle() async {
-    await withCheckedContinuation { continuation in
-      let isIdle = self.idle.withLock { idle in
-        if idle.pending == 0 { return true }
-        idle.waiters.append(continuation)
-        return false
+    let waiter = UUID()
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let isOver = self.idle.withLock { idle in
+          if idle.pending == 0 || Task.isCancelled { return true }
+          idle.waiters[waiter] = continuation
+          return false
+        }
+        if isOver { continuation.resume() }
       }
-      if isIdle { continuation.resume() }
+    } onCancel: {
+      self.idle.withLock { $0.waiters.removeValue(forKey: waiter) }?.resume()
     }
   }
 
@@ -90,8 +95,8 @@ final class WebhookDispatcher: Sendable {
     let waiters = self.idle.withLock { idle -> [CheckedContinuation<Void, Never>] in
       idle.pending -= 1
       guard idle.pending == 0 else { return [] }
-      defer { idle.waiters = [] }
-      return idle.waiters
+      defer { idle.waiters = [:] }
+      return Array(idle.waiters.values)
     }
     for waiter in waiters { waiter.resume() }
   }

@@ -163,7 +163,8 @@ extension SandboxWorld {
     into change: inout WorldChange
   ) {
     var auth = auth
-    let pause = self.thresholds.delayBelowGrace(plan.draw("pause")) / 2
+    // Between two webhooks that belong together; where the grace is minutes, nobody wants to wait for a part of it.
+    let pause = min(2, self.thresholds.delayBelowGrace(plan.draw("pause")) / 2)
     let authFirst = plan.has(.reauthAuthFirst) || (!plan.has(.reauthReauthFirst) && plan.draw("pair") < 0.5)
     let signal = StartupSignal<Void>()
     if authFirst {

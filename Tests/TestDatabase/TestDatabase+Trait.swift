@@ -25,6 +25,8 @@ public struct DatabaseTrait: TestTrait, SuiteTrait, TestScoping {
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
   ) async throws {
     let databases = TestDatabase.shared
+    await databases.places.take()
+    defer { databases.places.giveBack() }
     let connectionInfo = isMigrated ? try await databases.migratedDatabase() : try await databases.emptyDatabase()
     do {
       try await TestDatabase.$current.withValue(connectionInfo, operation: function)

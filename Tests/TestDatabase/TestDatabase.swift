@@ -15,6 +15,9 @@ public final class TestDatabase: Sendable {
   private let cluster = TestCluster()
   private let template = SchemaTemplate()
 
+  /// How many tests with the trait run at once: all of them together would want more connections than a server has.
+  let places = TestPlaces(8)
+
   private init() {}
 
   /// Makes a database without anything in it.

@@ -5,7 +5,7 @@ extension EmbeddedPostgres {
   public enum Durability: Sendable, Hashable {
     /// `fsync` on, data checksums, and a new cluster is flushed to disk before it is used.
     case durable
-    /// `fsync` and synchronous commit off: fast, and broken after a power cut. For tests.
+    /// `fsync` off: what is committed outlives a crash of the server, but not a power cut. For tests.
     case volatile
   }
 

@@ -34,7 +34,6 @@ struct ServerSettings {
     ]
     if configuration.durability == .volatile {
       settings["fsync"] = "off"
-      settings["synchronous_commit"] = "off"
       settings["full_page_writes"] = "off"
     }
     for (name, value) in configuration.settings {

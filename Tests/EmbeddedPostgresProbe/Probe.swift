@@ -12,7 +12,6 @@ struct Probe {
     var configuration = EmbeddedPostgres.Configuration(stateDirectory: CommandLine.arguments.dropFirst().first)
     configuration.leavesRunning = CommandLine.arguments.contains("--leave-running")
     configuration.durability = .volatile
-    configuration.startTimeout = .seconds(30)
     do {
       let cluster = try await EmbeddedPostgres.start(configuration)
       say("\(cluster.startedServer ? "started" : "joined") \(cluster.connectionInfo)")

@@ -1,13 +1,19 @@
 import EmbeddedPostgres
 import Foundation
+import TestDatabase
 import Testing
 
 /// A state directory for one test, removed with its server however the test ends.
 struct StateDirectory: Sendable {
   let path: String
 
+  /// Making a cluster keeps a processor busy for a second: more at once would only run into their time limits.
+  private static let places = TestPlaces(3)
+
   /// Runs the body with a new directory that every account may pass through.
   static func with<Result>(_ body: (StateDirectory) async throws -> Result) async throws -> Result {
+    await places.take()
+    defer { places.giveBack() }
     var template = Array("/tmp/registry-embedded-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -9,6 +9,8 @@ actor SchemaTemplate {
   /// The template's name. The first caller migrates it, the others wait for the same one.
   ///
   /// - Parameter makeDatabase: Makes an empty database and returns its connection string.
+  /// - Returns: A name for `CREATE DATABASE … TEMPLATE`.
+  /// - Throws: What `makeDatabase` and the migrator throw.
   func name(_ makeDatabase: @escaping @Sendable () async throws -> String) async throws -> String {
     if let making { return try await making.value }
     let task = Task {

@@ -1,18 +1,21 @@
 import Foundation
 
 /// A bounded number of places for tests that run at once. First come, first served.
-final class TestPlaces: @unchecked Sendable {
+package final class TestPlaces: @unchecked Sendable {
   // Both are only touched under the lock.
   private var free: Int
   private var waiting: [CheckedContinuation<Void, Never>] = []
   private let lock = NSLock()
 
-  init(_ count: Int) {
+  /// Makes places.
+  ///
+  /// - Parameter count: How many.
+  package init(_ count: Int) {
     free = count
   }
 
   /// Takes a place, waiting for one to be given back when there is none.
-  func take() async {
+  package func take() async {
     await withCheckedContinuation { continuation in
       let isFree = lock.withLock {
         guard free > 0 else {
@@ -27,7 +30,7 @@ final class TestPlaces: @unchecked Sendable {
   }
 
   /// Gives a place back, to the one that has waited longest.
-  func giveBack() {
+  package func giveBack() {
     let next = lock.withLock { () -> CheckedContinuation<Void, Never>? in
       guard !waiting.isEmpty else {
         free += 1

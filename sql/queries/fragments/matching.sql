@@ -27,7 +27,8 @@ tied AS (
   SELECT n.session_id, n.user_id, false AS by_claim FROM named n
   UNION ALL
   SELECT k.session_id, k.user_id, true FROM claimed k
-  WHERE k.ids = 1 AND NOT EXISTS (SELECT 1 FROM named n WHERE n.session_id = k.session_id)
+  -- NOT IN is hashed whatever the planner believes of the claims; an anti join became a nested loop here.
+  WHERE k.ids = 1 AND k.session_id NOT IN (SELECT n.session_id FROM named n)
 ),
 -- Successes of tied ids. A claimed id is tied by an event that names no session: one that names another
 -- session belongs to that one.

@@ -12,7 +12,11 @@ import Testing
     var mismatches: [String] = []
   }
 
-  /// - Parameter largestPermuted: up to this size every order is joined; of larger sets only the sorted one.
+  /// - Parameters:
+  ///   - kinds: the kinds of facts.
+  ///   - sizes: how many facts a set has.
+  ///   - largestPermuted: up to this size every order is joined; of larger sets only the sorted one.
+  /// - Returns: what was compared, and what differed.
   private static func compare(
     kinds: [ModelFact.Kind], sizes: ClosedRange<Int>, largestPermuted: Int
   ) -> Tally {

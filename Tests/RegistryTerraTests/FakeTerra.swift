@@ -32,8 +32,10 @@ enum FakeTerra {
 
   /// - Parameters:
   ///   - answer: the answer to a request.
+  ///   - maximumReplyBytes: the largest answer that the client reads.
   ///   - body: calls the client, whose base is the server's.
   /// - Returns: what the server was asked, in order.
+  /// - Throws: what `body` throws.
   @discardableResult
   static func answering(
     _ answer: @escaping @Sendable (ReceivedRequest) -> Answer, maximumReplyBytes: Int = 64 << 20,

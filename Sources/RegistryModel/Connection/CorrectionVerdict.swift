@@ -5,5 +5,6 @@ public enum CorrectionVerdict: String, Sendable, Hashable, CaseIterable, Codable
   /// Terra does not know the connection, or no longer.
   case gone
 
+  /// The text of the value, as the database keeps it.
   public var registerText: String { rawValue }
 }

@@ -19,5 +19,6 @@ public enum FactRank: Int, Sendable, Hashable, CaseIterable, Comparable, Codable
   /// What the registry itself observed.
   case correction = 8
 
+  /// Whether `left` comes before `right`.
   public static func < (left: FactRank, right: FactRank) -> Bool { left.rawValue < right.rawValue }
 }

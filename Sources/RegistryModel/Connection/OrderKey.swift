@@ -31,8 +31,9 @@ public struct OrderKey: Sendable, Hashable, Comparable, RawRepresentable, Codabl
     }
   }
 
+  /// Fails when the text does not have the form of a key.
+  ///
   /// - Parameter rawValue: a text that an `OrderKey` wrote.
-  /// - Returns: nil when the text does not have the form of a key.
   public init?(rawValue: String) {
     let bytes = Array(rawValue.utf8)
     guard bytes.count >= Self.instantDigits + 3, bytes.allSatisfy({ (0x20..<0x7F).contains($0) }),
@@ -59,8 +60,10 @@ public struct OrderKey: Sendable, Hashable, Comparable, RawRepresentable, Codabl
     String(rawValue.dropFirst(Self.instantDigits + 3))
   }
 
+  /// The text.
   public var description: String { rawValue }
 
+  /// Whether `left` comes before `right`.
   public static func < (left: OrderKey, right: OrderKey) -> Bool {
     left.rawValue < right.rawValue
   }

@@ -5,6 +5,7 @@ public protocol RegisterValue: Sendable {
 }
 
 extension String: RegisterValue {
+  /// The text of the value, as the database keeps it.
   public var registerText: String { self }
 }
 
@@ -31,10 +32,12 @@ public struct Register<Value: RegisterValue>: Sendable, Hashable {
     return ownText.lexicographicallyPrecedes(other.value.registerText.utf8) ? other : self
   }
 
+  /// Whether the two are the same, byte for byte.
   public static func == (left: Register, right: Register) -> Bool {
     left.key == right.key && left.value.registerText.utf8.elementsEqual(right.value.registerText.utf8)
   }
 
+  /// Feeds the bytes that equality compares.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(key)
     for byte in value.registerText.utf8 { hasher.combine(byte) }

@@ -27,6 +27,7 @@ public struct InvalidValue: Error, Sendable, Hashable, CustomStringConvertible {
     self.reason = reason
   }
 
+  /// A sentence that names the identifier and the rule, never the text.
   public var description: String {
     switch reason {
     case .empty: "\(subject) is empty: give at least one character"

@@ -2,10 +2,12 @@
 ///
 /// Terra's payloads call it `provider`, its queries and redirects `resource`.
 public struct Resource: TextIdentifier, CustomStringConvertible {
+  /// The name of the identifier, as it is spelt in payloads and settings.
   public static let subject = "resource"
   /// The longest text, in bytes of UTF-8.
   public static let maximumBytes = 256
 
+  /// The text.
   public let rawValue: String
 
   /// - Parameter text: 1 to 256 bytes of UTF-8 without NUL; the letters a–z are made upper case, all else is kept.
@@ -50,5 +52,6 @@ public struct Resource: TextIdentifier, CustomStringConvertible {
   /// Withings.
   public static let withings = Resource(upperCasing: "WITHINGS")
 
+  /// The text.
   public var description: String { rawValue }
 }

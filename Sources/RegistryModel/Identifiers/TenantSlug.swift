@@ -1,9 +1,11 @@
 /// The name of a tenant in routes and commands: `acme`.
 public struct TenantSlug: TextIdentifier, CustomStringConvertible {
+  /// The name of the identifier, as it is spelt in payloads and settings.
   public static let subject = "tenant"
   /// The longest slug, in characters.
   public static let maximumBytes = 63
 
+  /// The text.
   public let rawValue: String
 
   /// - Parameter text: 1 to 63 characters of `a`–`z`, `0`–`9` and `-`, the first no `-`.
@@ -24,5 +26,6 @@ public struct TenantSlug: TextIdentifier, CustomStringConvertible {
     }
   }
 
+  /// The text.
   public var description: String { rawValue }
 }

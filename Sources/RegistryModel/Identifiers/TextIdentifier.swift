@@ -16,14 +16,17 @@ public protocol TextIdentifier: Sendable, Hashable, Comparable, Codable {
 }
 
 extension TextIdentifier {
+  /// Whether the two are the same, byte for byte.
   public static func == (left: Self, right: Self) -> Bool {
     left.rawValue.utf8.elementsEqual(right.rawValue.utf8)
   }
 
+  /// Whether the bytes of `left` sort before those of `right`.
   public static func < (left: Self, right: Self) -> Bool {
     left.rawValue.utf8.lexicographicallyPrecedes(right.rawValue.utf8)
   }
 
+  /// Feeds the bytes that equality compares.
   public func hash(into hasher: inout Hasher) {
     for byte in rawValue.utf8 { hasher.combine(byte) }
   }

@@ -2,10 +2,12 @@
 ///
 /// Today it is a UUID in text; it is kept as text, because Terra promises no form.
 public struct UserID: TextIdentifier, CustomStringConvertible {
+  /// The name of the identifier, as it is spelt in payloads and settings.
   public static let subject = "user_id"
   /// The longest text, in bytes of UTF-8.
   public static let maximumBytes = 256
 
+  /// The text.
   public let rawValue: String
 
   /// - Parameter text: 1 to 256 bytes of UTF-8 without NUL, taken as it is.
@@ -15,5 +17,6 @@ public struct UserID: TextIdentifier, CustomStringConvertible {
     rawValue = text
   }
 
+  /// The text.
   public var description: String { rawValue }
 }

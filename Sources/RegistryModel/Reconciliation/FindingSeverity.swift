@@ -7,6 +7,7 @@ public enum FindingSeverity: String, Sendable, Hashable, CaseIterable, Codable, 
   /// Something is forged, mixed up between people, or broken for a whole tenant.
   case critical
 
+  /// Whether `left` comes before `right`.
   public static func < (left: FindingSeverity, right: FindingSeverity) -> Bool { left.order < right.order }
 
   private var order: Int {

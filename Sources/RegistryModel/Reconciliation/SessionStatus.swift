@@ -9,6 +9,7 @@ public enum SessionStatus: String, Sendable, Hashable, CaseIterable, Codable, Co
   /// A signed success is tied to it.
   case completed
 
+  /// Whether `left` comes before `right`.
   public static func < (left: SessionStatus, right: SessionStatus) -> Bool { left.order < right.order }
 
   private var order: Int {

@@ -10,16 +10,17 @@ public struct Instant: Sendable, Hashable, Comparable {
     self.microseconds = microseconds
   }
 
-  /// - Parameter secondsSince1970: whole seconds since 1970-01-01T00:00:00Z; what does not fit is clamped.
+  /// - Parameter seconds: whole seconds since 1970-01-01T00:00:00Z; what does not fit is clamped.
   public init(secondsSince1970 seconds: Int64) {
     self.init(microseconds: Self.saturatingProduct(seconds, 1_000_000))
   }
 
-  /// - Parameter millisecondsSince1970: whole milliseconds since 1970-01-01T00:00:00Z; what does not fit is clamped.
+  /// - Parameter milliseconds: whole milliseconds since 1970-01-01T00:00:00Z; what does not fit is clamped.
   public init(millisecondsSince1970 milliseconds: Int64) {
     self.init(microseconds: Self.saturatingProduct(milliseconds, 1_000))
   }
 
+  /// Whether `left` comes before `right`.
   public static func < (left: Instant, right: Instant) -> Bool {
     left.microseconds < right.microseconds
   }

@@ -42,6 +42,7 @@ public struct TerraAPIError: Error, Sendable, Hashable, CustomStringConvertible,
     /// The configured URL or credentials cannot be put into a request; nothing was sent.
     public static let invalidRequest = Code(kind: .invalidRequest)
 
+    /// The name of the code, short and bounded, fit for a metric.
     public var description: String { kind.rawValue }
   }
 
@@ -76,11 +77,13 @@ public struct TerraAPIError: Error, Sendable, Hashable, CustomStringConvertible,
     code == .unreachable || code == .invalidRequest
   }
 
+  /// Endpoint, status and kind of failure: nothing secret or personal.
   public var description: String {
     let status = httpStatus.map { " with status \($0)" } ?? ""
     return "Terra's \(endpoint) failed\(status): \(code)"
   }
 
+  /// The description with Terra's own message, which may repeat what was sent; the API key is struck out.
   public var debugDescription: String {
     message.map { "\(description): \($0)" } ?? description
   }

@@ -10,6 +10,7 @@ extension TerraClient {
   ///   - successRedirectURL: where Terra sends the browser after a success.
   ///   - failureRedirectURL: where Terra sends the browser after a failure.
   ///   - language: the language of Terra's pages.
+  /// - Returns: the id that the connection will have, and where to send the browser.
   /// - Throws: ``TerraAPIError`` (`notFound` for an unknown provider on the older generation, `badRequest` on the
   ///   newer), or `CancellationError`.
   public func authenticateUser(
@@ -33,6 +34,7 @@ extension TerraClient {
   /// the answer are understood (200 and 201).
   ///
   /// - Parameter request: what to ask for.
+  /// - Returns: the session, and where to send the browser.
   /// - Throws: ``TerraAPIError`` (`gone` where the older endpoint is closed for the account, `serverError` also where
   ///   no provider is enabled in the environment), or `CancellationError`.
   public func generateWidgetSession(_ request: TerraWidgetSessionRequest) async throws -> TerraWidgetSession {

@@ -11,6 +11,7 @@ struct TerraReply {
   /// - Parameters:
   ///   - endpoint: method and path of the request.
   ///   - secret: the API key, struck out wherever Terra repeats it.
+  /// - Returns: the error, or nil.
   func error(endpoint: String, secret: String) -> TerraAPIError? {
     let document = try? JSONParser.parse(body)
     let saysError = document?["status"]?.text == "error"

@@ -25,6 +25,7 @@ public struct SniffedEvent: Sendable, Hashable {
   /// The fact that a data webhook contributes; nil for any other event, and where no connection is named.
   ///
   /// - Parameter instant: the event's instant, which the fact floors to the minute.
+  /// - Returns: the fact, or nil.
   public func dataFact(at instant: Instant) -> ConnectionFact? {
     guard kind == .data, isComplete, let type, EventCatalogue.bringsData(type: type), let userID,
       (try? UserID(userID)) != nil

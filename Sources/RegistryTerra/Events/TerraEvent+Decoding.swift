@@ -11,6 +11,7 @@ extension TerraEvent {
   /// upon, only `type` and `status` must be well-formed.
   ///
   /// - Parameter body: the raw body.
+  /// - Returns: the event.
   /// - Throws: ``TerraEventError``: `notJSON`; `missing` for an absent `type`, or an absent `user` (`new_user`) or its
   ///   `user_id` where the type needs it; `wrongType`, `tooLong` or `unusableText` with the name of the field.
   public static func decode(_ body: some Sequence<UInt8>) throws(TerraEventError) -> TerraEvent {

@@ -19,6 +19,7 @@ public struct TerraEventError: Error, Sendable, Hashable, CustomStringConvertibl
     /// A text holds NUL or half a surrogate pair.
     public static let unusableText = Code(kind: .unusableText)
 
+    /// The name of the code, short and bounded, fit for a metric.
     public var description: String { kind.rawValue }
   }
 
@@ -44,6 +45,7 @@ public struct TerraEventError: Error, Sendable, Hashable, CustomStringConvertibl
     sentence = "the body \(error.problem) (byte \(error.offset))"
   }
 
+  /// A sentence that names the field and the rule, never a value.
   public var description: String { sentence }
 }
 

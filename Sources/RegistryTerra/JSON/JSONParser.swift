@@ -15,6 +15,7 @@ package struct JSONParser {
   }
 
   /// - Parameter bytes: one JSON document in UTF-8, white space around it allowed.
+  /// - Returns: its value.
   /// - Throws: ``JSONSyntaxError`` when it is none, or is nested more than ``maximumDepth`` levels.
   package static func parse(_ bytes: some Sequence<UInt8>) throws(JSONSyntaxError) -> JSONValue {
     var parser = JSONParser(Array(bytes))

@@ -36,7 +36,7 @@ public struct RedirectQuery: Sendable, Hashable {
     self.init(rawQuery: Array(rawQuery.utf8))
   }
 
-  /// - Parameter rawQuery: the bytes of the query without the question mark, not decoded.
+  /// - Parameter bytes: the bytes of the query without the question mark, not decoded.
   public init(rawQuery bytes: [UInt8]) {
     raw = QueryCoding.storable(bytes)
     let parameters = bytes.split(separator: UInt8(ascii: "&")).map(Self.parameter(in:))

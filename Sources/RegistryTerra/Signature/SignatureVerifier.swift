@@ -69,6 +69,7 @@ public struct SignatureVerifier: Sendable {
   ///   - signature: the signature header.
   ///   - secrets: the signing secrets that may have been used.
   ///   - body: the raw body.
+  /// - Returns: whether one of the secrets made one of the signatures.
   public static func verifies(_ signature: TerraSignature, secrets: [[UInt8]], body: some Sequence<UInt8>) -> Bool {
     var verifier = SignatureVerifier(signature: signature, secrets: secrets)
     verifier.update(body)

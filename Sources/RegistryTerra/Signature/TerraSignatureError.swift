@@ -13,6 +13,7 @@ public enum TerraSignatureError: String, Error, Sendable, Hashable, CaseIterable
   /// The header has more `v1` than anybody needs.
   case tooManySignatures
 
+  /// A sentence that says what is wrong with the header, and holds nothing of it.
   public var description: String {
     switch self {
     case .missingHeader: "no signature header: X-Terra-Signature or Terra-Signature must be there"

@@ -42,6 +42,12 @@ struct DemoCommand: AsyncParsableCommand {
     guard (1...50_000).contains(self.appUsers) else {
       throw ValidationError("--app-users takes a number from 1 to 50000.")
     }
+    // Two minutes later would be a bad moment to find out.
+    if let directory = self.jsonFile.map({ URL(fileURLWithPath: $0).deletingLastPathComponent().path }),
+      !FileManager.default.isWritableFile(atPath: directory)
+    {
+      throw ValidationError("--json: cannot write to \(directory).")
+    }
   }
 
   func run() async throws {
@@ -73,11 +79,12 @@ struct DemoCommand: AsyncParsableCommand {
       ]
     }
     guard !self.keep else {
+      let registry = DemoCommandLine.ownExecutable
       return [
         "", "What to try next, with the settings above:",
-        "  registry finding list --tenant \(DemoTenant.all[0].slug) --severity critical",
-        "  registry finding show --tenant \(DemoTenant.all[0].slug) FINDING",
-        "  registry connection list --tenant \(DemoTenant.all[1].slug)",
+        "  \(registry) finding list --tenant \(DemoTenant.all[0].slug) --severity critical",
+        "  \(registry) finding show --tenant \(DemoTenant.all[0].slug) FINDING",
+        "  \(registry) connection list --tenant \(DemoTenant.all[1].slug)",
       ]
     }
     return [

@@ -54,7 +54,9 @@ struct DemoCommandLine: Sendable {
 
   /// Runs a command that prints JSON.
   ///
-  /// - Parameter arguments: the command's words, without the format.
+  /// - Parameters:
+  ///   - arguments: the command's words, without the format.
+  ///   - settings: variables for this command only.
   /// - Returns: the document.
   /// - Throws: ``DemoError`` when the command fails, `DecodingError` when it prints something else.
   func json(_ arguments: [String], settings: [String: String] = [:]) async throws -> JSONValue {

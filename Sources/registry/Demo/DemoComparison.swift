@@ -85,6 +85,18 @@ struct DemoOracle: Sendable {
     throw DemoError("scripts/oracle.py is not to be found from here; name it with --oracle.")
   }
 
+  /// Makes sure that the script can run, before anything is begun that takes minutes.
+  ///
+  /// - Throws: ``DemoError`` when Python is missing or too old.
+  func check() async throws {
+    let process = try ChildProcess(
+      "/usr/bin/env", ["python3", "-c", "import sys; sys.exit(sys.version_info < (3, 10))"],
+      environment: DemoCommandLine.environment(adding: [:]), output: .nullDevice)
+    guard await process.waitForEnd() == 0 else {
+      throw DemoError("The demo's oracle takes Python 3.10 or later as python3: install it (apt-get install python3).")
+    }
+  }
+
   /// Holds found against expected.
   ///
   /// - Parameters:

@@ -59,17 +59,20 @@ extension DemoRun {
   private func reporting(
     _ report: @escaping @Sendable () -> Void, while work: @escaping @Sendable () async throws -> Void
   ) async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
+    try await withThrowingTaskGroup(of: Bool.self) { group in
       group.addTask {
         while !Task.isCancelled {
           report()
           try? await Task.sleep(for: .milliseconds(500))
         }
+        return false
       }
-      group.addTask { try await work() }
-      // The report ends only by cancellation, so the first end is the work's.
-      try await group.next()
-      group.cancelAll()
+      group.addTask {
+        try await work()
+        return true
+      }
+      // An interruption ends the report as well, and often before the work.
+      for try await isWork in group where isWork { group.cancelAll() }
     }
   }
 }

@@ -59,6 +59,7 @@ struct DemoRun: Sendable {
   }
 
   private func onCluster(_ client: HTTPClient) async throws -> DemoOutcome {
+    try await self.oracle.check()
     self.progress.begin("Starting a private PostgreSQL cluster")
     var configuration = EmbeddedPostgres.Configuration(stateDirectory: self.directory.state)
     configuration.leavesRunning = self.options.keep

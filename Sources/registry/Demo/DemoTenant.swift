@@ -28,6 +28,7 @@ struct DemoTenant: Sendable, Hashable {
   /// The environment at Terra.
   ///
   /// - Parameter webhookURL: where its webhooks go; nil before the service listens.
+  /// - Returns: the environment as the sandbox takes it.
   func environment(webhookURL: String?) -> SandboxEnvironment {
     SandboxEnvironment(slug: self.slug, webhookURL: webhookURL, generation: self.generation)
   }

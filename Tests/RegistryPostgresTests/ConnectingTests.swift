@@ -10,7 +10,7 @@ import Testing
   ) async -> PostgresError? {
     var configuration = PostgresPool.Configuration(connectionString)
     configuration.outageTolerance = .zero
-    configuration.connectTimeout = .milliseconds(200)
+    configuration.connectTimeout = .seconds(60)
     configure(&configuration)
     return await postgresError {
       try await PostgresPool.withPool(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) {
@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test func namesAHostThatDoesNotExist() async throws {
-    let error = try #require(await failure(of: "host=no-such-host.invalid user=u") { $0.connectTimeout = .seconds(60) })
+    let error = try #require(await failure(of: "host=no-such-host.invalid user=u"))
     #expect(error.code == .connectionFailed)
     #expect(error.description.contains("no-such-host.invalid"))
     #expect(error.isRetryable)
@@ -36,7 +36,7 @@ import Testing
 
   @Test func givesUpAServerThatSaysNothing() async throws {
     let server = try FakeServer(.silent)
-    let error = try #require(await failure(of: server.connectionString))
+    let error = try #require(await failure(of: server.connectionString) { $0.connectTimeout = .milliseconds(50) })
     #expect(error.code == .connectionFailed)
     #expect(error.description.contains("did not answer within"))
   }
@@ -67,161 +67,49 @@ import Testing
   }
 
   @Test func waitsOutAServerThatStarts() async throws {
-    // Refused at first; the pool tries again until the caller's deadline.
-    let server = try FakeServer(.refusing("57P03"))
+    let answer = FakeServer.command("SELECT 1") + FakeServer.ready("I")
+    let server = try FakeServer(.starting(3, [answer]))
     let error = await failure(of: server.connectionString) {
       $0.outageTolerance = .seconds(60)
-      $0.defaultTimeout = .milliseconds(300)
     }
-    #expect(error?.code == .connectionFailed)
-    #expect(error?.sqlState == .cannotConnectNow)
+    #expect(error?.description == nil)
+    #expect(server.loginCount == 4)
   }
 
-  @Test func goesOnToTheNextHost() async throws {
+  @Test func goesOnToTheNextHostWhenOneSaysNothing() async throws {
     let database = try await TestDatabase.shared.emptyDatabase()
     let silent = try FakeServer(.silent)
-    func value(_ keyword: String) -> String {
-      database.split(separator: " ").first { $0.hasPrefix("\(keyword)=") }.map {
-        String($0.dropFirst(keyword.count + 1))
-      }
-        ?? ""
-    }
-    let string =
-      database.replacing("host=\(value("host"))", with: "host=127.0.0.1,\(value("host"))")
-      .replacing("port=\(value("port"))", with: "port=\(silent.port),\(value("port"))")
-      + " target_session_attrs=read-write sslmode=disable gssencmode=disable"
-    var configuration = PostgresPool.Configuration(string)
-    configuration.connectTimeout = .milliseconds(300)
-    try await PostgresPool.withPool(configuration, logger: Logger(label: "test")) { pool in
-      try await pool.execute("SELECT 1")
-    }
-    // A server that only reads is passed over, and the error says what was asked for.
-    configuration.connectionString = string.replacing("read-write", with: "standby")
-    configuration.outageTolerance = .zero
-    let error = await postgresError {
-      try await PostgresPool.withPool(configuration, logger: Logger(label: "test")) { try await $0.execute("SELECT 1") }
-    }
+    let string = withHost("127.0.0.1", port: silent.port, before: database) + " target_session_attrs=read-write"
+    let error = await failure(of: string) { $0.connectTimeout = .seconds(5) }
+    #expect(error?.description == nil)
+    try await TestDatabase.shared.drop(database)
+  }
+
+  @Test func takesTheHostWithTheAttributesAskedFor() async throws {
+    let database = try await TestDatabase.shared.emptyDatabase()
+    let closed = try FakeServer(.silent).port
+    let string = withHost("127.0.0.1", port: closed, before: database)
+    #expect(await failure(of: string + " target_session_attrs=primary")?.description == nil)
+    #expect(await failure(of: string + " target_session_attrs=prefer-standby")?.description == nil)
+    let error = await failure(of: string + " target_session_attrs=standby")
     #expect(error?.code == .connectionFailed)
     #expect(error?.description.contains("standby") == true)
-    configuration.connectionString = string.replacing("read-write", with: "prefer-standby")
-    try await PostgresPool.withPool(configuration, logger: Logger(label: "test")) { pool in
-      try await pool.execute("SELECT 1")
-    }
+    #expect(error?.description.contains("\(closed)") == true, "what each host said is told")
     try await TestDatabase.shared.drop(database)
+  }
+
+  /// A connection string that names another host before the one of the test's server.
+  private func withHost(_ host: String, port: Int, before string: String) -> String {
+    string.split(separator: " ").map { part in
+      if part.hasPrefix("host=") { return "host=\(host),\(part.dropFirst(5))" }
+      if part.hasPrefix("port=") { return "port=\(port),\(part.dropFirst(5))" }
+      return String(part)
+    }.joined(separator: " ") + " sslmode=disable gssencmode=disable"
   }
 
   @Test func saysWhenTheServerEndsEachConnection() async throws {
     let server = try FakeServer(.hangingUp)
     let error = await failure(of: server.connectionString)
     #expect(error?.code == .connectionLost)
-  }
-}
-
-/// Answers that a real server gives only in bad moments.
-@Suite struct WireTests {
-  private func withServer(
-    _ manner: FakeServer.Manner, _ body: (PostgresPool) async throws -> sending Void
-  ) async throws {
-    let server = try FakeServer(manner)
-    var configuration = PostgresPool.Configuration(server.connectionString)
-    configuration.maximumConnections = 1
-    configuration.cancelGrace = .milliseconds(50)
-    try await PostgresPool.withPool(
-      configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, body)
-  }
-
-  private let batch = PostgresBatch(statements: [PostgresStatement("INSERT INTO item VALUES (1)")])
-  private var begun: [UInt8] { FakeServer.command("BEGIN") + FakeServer.command("INSERT 0 1") }
-
-  @Test func aCommitAnsweredRollbackIsAnError() async throws {
-    try await withServer(.answering([begun + FakeServer.command("ROLLBACK") + FakeServer.ready("I")])) { pool in
-      let error = await postgresError { try await pool.execute(batch) }
-      #expect(error?.code == .rolledBack)
-      #expect(error?.mayHaveTakenEffect == false)
-    }
-  }
-
-  @Test func aTransactionsCommitAnsweredRollbackIsAnError() async throws {
-    let answers = [
-      FakeServer.command("BEGIN") + FakeServer.ready("T"), FakeServer.complete("ROLLBACK") + FakeServer.ready("I"),
-    ]
-    try await withServer(.answering(answers)) { pool in
-      do {
-        try await pool.withTransaction { _ in }
-        Issue.record("the commit should have failed")
-      } catch let error as PostgresTransactionError {
-        #expect(error.phase == .commit)
-        #expect(error.underlying.code == .rolledBack)
-        #expect(error.bodyError == nil)
-      }
-    }
-  }
-
-  @Test func aCommitWithoutATransactionIsAnError() async throws {
-    let notice = FakeServer.error("25P01", severity: "WARNING", kind: "N")
-    let answer = begun + notice + FakeServer.command("COMMIT") + FakeServer.ready("I")
-    try await withServer(.answering([answer])) { pool in
-      let error = await postgresError { try await pool.execute(batch) }
-      #expect(error?.code == .protocolViolation)
-      #expect(error?.mayHaveTakenEffect == true)
-    }
-  }
-
-  @Test func aCommitThatMayNotBeReplicatedIsOfUnknownOutcome() async throws {
-    let notice = FakeServer.error("01000", severity: "WARNING", kind: "N", routine: "SyncRepWaitForLSN")
-    let answer = begun + notice + FakeServer.command("COMMIT") + FakeServer.ready("I")
-    try await withServer(.answering([answer])) { pool in
-      let error = await postgresError { try await pool.execute(batch) }
-      #expect(error?.code == .outcomeUnknown)
-      #expect(error?.mayHaveTakenEffect == true)
-      #expect(error?.isRetryableWhenIdempotent == true)
-    }
-  }
-
-  /// The answer is cut after each of its bytes: never success before the COMMIT and the sync are there in full.
-  @Test func aBatchCutAnywhereIsNeverASuccess() async throws {
-    let answer = begun + FakeServer.command("COMMIT") + FakeServer.ready("I")
-    for length in stride(from: 0, to: answer.count, by: 3) {
-      try await withServer(.breakingOff(Array(answer.prefix(length)))) { pool in
-        let error = await postgresError { try await pool.execute(batch) }
-        #expect(error?.code == .connectionLost, "cut after \(length) bytes")
-        #expect(error?.mayHaveTakenEffect == true)
-      }
-    }
-    try await withServer(.breakingOff(answer)) { pool in
-      let results = try await pool.execute(batch)
-      #expect(results.count == 1)
-    }
-  }
-
-  @Test func aStatementCutAnywhereIsNeverASuccess() async throws {
-    let answer = FakeServer.command("INSERT 0 1") + FakeServer.ready("I")
-    for length in 0..<answer.count {
-      try await withServer(.breakingOff(Array(answer.prefix(length)))) { pool in
-        let error = await postgresError { try await pool.execute(batch.statements[0]) }
-        #expect(error?.code == .connectionLost, "cut after \(length) bytes")
-        #expect(error?.mayHaveTakenEffect == true)
-      }
-    }
-  }
-
-  @Test func aCommitThatFailsHadNoEffect() async throws {
-    let answer = begun + FakeServer.error("40001") + FakeServer.ready("I")
-    try await withServer(.answering([answer])) { pool in
-      let error = await postgresError { try await pool.execute(batch) }
-      #expect(error?.sqlState == .serializationFailure)
-      #expect(error?.statementIndex == nil)
-      #expect(error?.isRetryable == true)
-    }
-  }
-
-  @Test func namesAStatementThatAPoolerLost() async throws {
-    let lost = FakeServer.error("26000") + FakeServer.ready("I")
-    let prepared = FakeServer.message("1", []) + FakeServer.ready("I")
-    try await withServer(.answering([prepared, lost, prepared, lost])) { pool in
-      let error = await postgresError { try await pool.execute(PostgresStatement(name: "lost", "SELECT 1")) }
-      #expect(error?.sqlState == .invalidSQLStatementName)
-      #expect(error?.description.contains("pooler") == true)
-    }
   }
 }

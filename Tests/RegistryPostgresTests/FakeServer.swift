@@ -11,14 +11,50 @@ final class FakeServer: Sendable {
     case refusing(String)
     /// Logs in; then each time the client syncs, these bytes.
     case answering([[UInt8]])
+    /// Refuses so many logins with 57P03 as a server that starts, then answers.
+    case starting(Int, [[UInt8]])
+    /// Logs in; answers each sync only once a cancel request has come.
+    case answeringACancel([[UInt8]])
     /// Logs in, then hangs up at once.
     case hangingUp
     /// Logs in; on the first sync sends half of an answer and hangs up.
     case breakingOff([UInt8])
   }
 
+  /// What the connections of one server share.
+  private final class Memory: @unchecked Sendable {
+    // Guarded by the condition's lock.
+    private let condition = NSCondition()
+    private var logins = 0
+    private var cancels = 0
+
+    var loginCount: Int { condition.withLock { logins } }
+
+    func login() -> Int {
+      condition.withLock {
+        logins += 1
+        return logins
+      }
+    }
+
+    func cancel() {
+      condition.withLock {
+        cancels += 1
+        condition.broadcast()
+      }
+    }
+
+    func waitForCancel() {
+      condition.withLock { while cancels == 0 { condition.wait() } }
+    }
+  }
+
   let port: Int
   private let listener: CInt
+  private let memory = Memory()
+
+  /// How many connections asked to log in.
+  var loginCount: Int { memory.loginCount }
 
   init(_ manner: Manner) throws {
     let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
@@ -36,28 +72,39 @@ final class FakeServer: Sendable {
     guard isBound else { throw POSIXError(.EADDRINUSE) }
     self.listener = listener
     port = Int(UInt16(bigEndian: address.sin_port))
-    Thread.detachNewThread {
+    Thread.detachNewThread { [memory] in
       while case let client = accept(listener, nil, nil), client >= 0 {
-        Thread.detachNewThread { Self.serve(client, manner) }
+        Thread.detachNewThread { Self.serve(client, manner, memory) }
       }
+      close(listener)
     }
   }
 
   deinit {
+    // Only the accepting thread closes it: the number would be another server's before that thread is done with it.
     shutdown(listener, CInt(SHUT_RDWR))
-    close(listener)
   }
 
   var connectionString: String { "host=127.0.0.1 port=\(port) user=u dbname=d sslmode=disable gssencmode=disable" }
 
-  private static func serve(_ client: CInt, _ manner: Manner) {
+  private static func serve(_ client: CInt, _ manner: Manner, _ memory: Memory) {
     defer { close(client) }
     if case .silent = manner {
       // Until the client hangs up.
       while readMessage(client, hasType: false) != nil {}
       return
     }
-    guard readMessage(client, hasType: false) != nil else { return }
+    guard let (_, start) = readMessage(client, hasType: false) else { return }
+    // 1234.5678 in the place of the protocol's version asks to cancel.
+    if start.starts(with: [0x04, 0xD2, 0x16, 0x2E]) {
+      memory.cancel()
+      return
+    }
+    let login = memory.login()
+    if case .starting(let refusals, _) = manner, login <= refusals {
+      send(client, error("57P03", severity: "FATAL"))
+      return
+    }
     if case .refusing(let state) = manner {
       send(client, error(state, severity: "FATAL"))
       return
@@ -65,13 +112,17 @@ final class FakeServer: Sendable {
     send(client, message("R", [0, 0, 0, 0]) + message("K", [0, 0, 0, 1, 0, 0, 0, 2]) + ready("I"))
     var answers: [[UInt8]] = []
     if case .hangingUp = manner { return }
-    if case .answering(let given) = manner { answers = given }
+    switch manner {
+    case .answering(let given), .starting(_, let given), .answeringACancel(let given): answers = given
+    default: break
+    }
     while let (type, _) = readMessage(client, hasType: true) {
       guard type == UInt8(ascii: "S") || type == UInt8(ascii: "Q") else { continue }
       if case .breakingOff(let bytes) = manner {
         send(client, bytes)
         return
       }
+      if case .answeringACancel = manner { memory.waitForCancel() }
       guard !answers.isEmpty else { return }
       send(client, answers.removeFirst())
     }

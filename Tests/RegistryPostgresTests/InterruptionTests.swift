@@ -39,7 +39,6 @@ struct InterruptionTests {
       try await pool.execute("CREATE TABLE item (id bigint)")
       try await pool.withConnection { connection in
         let error = await postgresError {
-          withUnsafeCurrentTask { _ in }
           return try await Task {
             withUnsafeCurrentTask { $0?.cancel() }
             return try await connection.execute("INSERT INTO item VALUES (1)")
@@ -166,6 +165,7 @@ struct InterruptionTests {
       } catch let error as PostgresError {
         #expect(error.code == .connectionLost)
         #expect(error.sqlState == .adminShutdown)
+        #expect(error.isRetryable, "without its COMMIT the transaction provably had no effect")
       }
       try await pool.execute("SELECT 1")
     }

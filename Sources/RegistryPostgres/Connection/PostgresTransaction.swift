@@ -27,7 +27,14 @@ public final class PostgresTransaction: PostgresExecutor {
       throw PostgresError(
         .closed, "the transaction is used after its closure ended; keep all work inside withTransaction")
     }
-    return try await session.execute(statement, until: deadline ?? self.deadline ?? .now + defaultTimeout)
+    do {
+      return try await session.execute(statement, until: deadline ?? self.deadline ?? .now + defaultTimeout)
+    } catch {
+      var error = error
+      // COMMIT comes from the closure's end only, so whatever became of this statement, nothing of it can stand.
+      error.mayHaveTakenEffect = false
+      throw error
+    }
   }
 
   func end() {

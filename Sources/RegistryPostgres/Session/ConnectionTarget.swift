@@ -1,5 +1,13 @@
 import CLibpq
 
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
 /// Where to connect: a connection string taken apart into its hosts.
 ///
 /// libpq tries the hosts of a string in turn, but in nonblocking mode it never gives one up: a host that answers
@@ -31,11 +39,11 @@ struct ConnectionTarget: Sendable {
           + "characters percent-encoded, or host=… port=… dbname=… user=…, with values that hold spaces in quotes")
     }
     defer { PQconninfoFree(entries) }
-    var values: [String: String] = [:]
-    var entry = entries
-    while let keyword = entry.pointee.keyword {
-      if let value = entry.pointee.val { values[String(cString: keyword)] = String(cString: value) }
-      entry += 1
+    var values = Self.values(entries)
+    if values["host"] == nil, values["hostaddr"] == nil, let defaults = PQconndefaults() {
+      // The environment and the service file may name several hosts as well.
+      values.merge(Self.values(defaults)) { given, _ in given }
+      PQconninfoFree(defaults)
     }
     func list(_ keyword: String) -> [String] {
       values[keyword].map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) } ?? []
@@ -86,6 +94,16 @@ struct ConnectionTarget: Sendable {
     connectTimeout = values["connect_timeout"].flatMap { Int($0.trimmed) }.flatMap {
       $0 > 0 ? .seconds(max($0, 2)) : nil
     }
-    options = values["options"]
+    options = values["options"] ?? getenv("PGOPTIONS").map { String(cString: $0) }
+  }
+
+  private static func values(_ entries: UnsafeMutablePointer<PQconninfoOption>) -> [String: String] {
+    var values: [String: String] = [:]
+    var entry = entries
+    while let keyword = entry.pointee.keyword {
+      if let value = entry.pointee.val { values[String(cString: keyword)] = String(cString: value) }
+      entry += 1
+    }
+    return values
   }
 }

@@ -19,7 +19,7 @@
       event = eventfd(0, CInt(EFD_CLOEXEC | EFD_NONBLOCK))
       guard event >= 0 else {
         let error = PollerError(call: "eventfd", errno: errno)
-        _ = Glibc.close(epoll)
+        closeDescriptor(epoll)
         throw error
       }
       try control(EPOLL_CTL_ADD, event, id: Self.wakeID, events: EPOLLIN.rawValue)
@@ -63,8 +63,8 @@
     }
 
     func close() {
-      _ = Glibc.close(event)
-      _ = Glibc.close(epoll)
+      closeDescriptor(event)
+      closeDescriptor(epoll)
     }
 
     private func control(_ operation: CInt, _ descriptor: CInt, id: UInt64, events: UInt32) throws(PollerError) {

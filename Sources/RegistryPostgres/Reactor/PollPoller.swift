@@ -83,15 +83,7 @@ final class PollPoller: ReadinessPoller {
   }
 
   func close() {
-    #if canImport(Darwin)
-      _ = Darwin.close(pipeEnds.read)
-      _ = Darwin.close(pipeEnds.write)
-    #elseif canImport(Musl)
-      _ = Musl.close(pipeEnds.read)
-      _ = Musl.close(pipeEnds.write)
-    #else
-      _ = Glibc.close(pipeEnds.read)
-      _ = Glibc.close(pipeEnds.write)
-    #endif
+    closeDescriptor(pipeEnds.read)
+    closeDescriptor(pipeEnds.write)
   }
 }

@@ -38,7 +38,7 @@ final class Reactor: Sendable {
   /// Watches a duplicate of a descriptor, so that libpq may close its own at any moment.
   /// - Throws: `connectionFailed` when the system has no descriptor or thread left.
   func register(duplicating descriptor: CInt) throws(PostgresError) -> Registration {
-    let duplicate = fcntlDuplicate(descriptor)
+    let duplicate = duplicateDescriptor(descriptor)
     guard duplicate >= 0 else { throw Self.refusal("dup") }
     let id = state.withLockedValue { state in
       defer { state.nextID += 1 }

@@ -122,10 +122,12 @@ final class Registration: Sendable {
   }
 }
 
-func fcntlDuplicate(_ descriptor: CInt) -> CInt {
+/// A second number for the same socket, not inherited by child processes.
+func duplicateDescriptor(_ descriptor: CInt) -> CInt {
   fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
 }
 
+/// `close`, out of the reach of methods of that name.
 func closeDescriptor(_ descriptor: CInt) {
   _ = close(descriptor)
 }

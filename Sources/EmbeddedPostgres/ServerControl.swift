@@ -131,7 +131,8 @@ struct ServerControl: Sendable {
     if configuration.database != "postgres" {
       let name = configuration.database.replacing("\"", with: "\"\"")
       let created = try await tool.run(
-        binaries.path("postgres"), ["--single", "-D", directories.unfinishedData, "postgres"],
+        binaries.path("postgres"),
+        ["--single"] + (isDurable ? [] : ["-F"]) + ["-D", directories.unfinishedData, "postgres"],
         input: "CREATE DATABASE \"\(name)\"\n", as: account)
       guard created.succeeded, !created.output.contains("ERROR:") else {
         throw EmbeddedPostgresError(

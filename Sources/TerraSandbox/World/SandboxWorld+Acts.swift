@@ -12,11 +12,11 @@ extension SandboxWorld {
     let connection = TerraConnection(
       userID: userID, referenceID: referenceID, resource: resource, scopes: TerraConnection.defaultScopes,
       isActive: true, isAuthenticated: true, createdAt: now, lastWebhookUpdate: nil, account: account)
-    let replaced = self.authenticated(tenant: tenant).filter { old in
-      old.resource == resource && old.account == account && old.userID != userID
-        && (environment.generation == .legacy || old.referenceID == referenceID)
+    let holders = self.connections[tenant]?.holders(resource: resource, account: account) ?? []
+    let replaced = holders.filter { old in
+      old.userID != userID && (environment.generation == .legacy || old.referenceID == referenceID)
     }
-    self.connections[tenant, default: [:]][userID] = connection
+    self.connections[tenant, default: ConnectionShelf()][userID] = connection
     var records = [self.record(connection, tenant: tenant, isLive: true, now: now)]
     let auth = WorldChange.EmissionOrder(
       tenant: tenant,

@@ -114,7 +114,7 @@ extension SandboxWorld {
   ) throws(SandboxRefusal) -> String {
     let usual = attempt.referenceID.map(Self.account) ?? "attempt:\(attempt.attemptID)"
     let tenant = attempt.tenant
-    let hasUsual = self.authenticated(tenant: tenant).contains { $0.resource == resource && $0.account == usual }
+    let hasUsual = self.connections[tenant]?.holders(resource: resource, account: usual).isEmpty == false
     func before(_ referenceID: String?, _ account: String?) throws(SandboxRefusal) {
       let made = try self.connectOutsideSession(
         tenant: tenant, referenceID: referenceID, resource: resource, account: account, now: now)

@@ -7,7 +7,7 @@ actor SandboxWorld {
   private(set) var environments: [SandboxEnvironment]
   var attempts: [String: Attempt] = [:]
   var attemptsByFlow: [String: String] = [:]
-  var connections: [String: [String: TerraConnection]] = [:]
+  var connections: [String: ConnectionShelf] = [:]
   private var ordinals: [String: [String?: Int]] = [:]
   let thresholds: SandboxThresholds
   let faults: FaultSettings
@@ -67,7 +67,9 @@ actor SandboxWorld {
       if ProviderCatalogue.mobileOnly.contains(resource) { throw .mobileOnly(resource) }
       if !ProviderCatalogue.web.contains(resource) { throw .unknownResource(resource) }
     }
-    if let cap = environment.userCap, self.authenticated(tenant: tenant).count >= cap { throw .userLimitReached }
+    if let cap = environment.userCap, self.connections[tenant]?.authenticatedCount ?? 0 >= cap {
+      throw .userLimitReached
+    }
     let ordinal = self.ordinals[tenant, default: [:]][request.referenceID, default: 0]
     self.ordinals[tenant, default: [:]][request.referenceID] = ordinal + 1
     let attempt = Attempt(
@@ -83,7 +85,7 @@ actor SandboxWorld {
     self.attempts[attempt.attemptID] = attempt
     self.attemptsByFlow[attempt.flow] = attempt.attemptID
     if let userID = attempt.preissuedUserID, let resource = attempt.resource {
-      self.connections[tenant, default: [:]][userID] = TerraConnection(
+      self.connections[tenant, default: ConnectionShelf()][userID] = TerraConnection(
         userID: userID, referenceID: attempt.referenceID, resource: resource, scopes: "", isActive: false,
         isAuthenticated: false, createdAt: now, lastWebhookUpdate: nil, account: "")
     }
@@ -98,8 +100,7 @@ actor SandboxWorld {
 
   /// The authenticated connections of a tenant, oldest first.
   func authenticated(tenant: String) -> [TerraConnection] {
-    (self.connections[tenant] ?? [:]).values.filter(\.isAuthenticated)
-      .sorted { ($0.createdAt, $0.userID) < ($1.createdAt, $1.userID) }
+    self.connections[tenant]?.authenticated ?? []
   }
 
   func setReference(tenant: String, userID: String, referenceID: String?) -> TerraConnection? {

@@ -35,6 +35,7 @@ struct WebhookBody {
       buffered += piece
     } else {
       // What exceeds an event is data or refused: only a beginning stays, for the receipt of a rejected one.
+      buffered += piece.prefix(max(0, Self.keptOfRejected - buffered.count))
       if buffered.count > Self.keptOfRejected { buffered = Array(buffered.prefix(Self.keptOfRejected)) }
     }
     sniffer.feed(piece)

@@ -35,35 +35,53 @@ struct WebhookStatements {
     min(max(instant.microseconds, -62_135_596_800_000_000), 253_402_300_799_000_000)
   }
 
-  /// The event, its app users, its connections and their changes.
-  func accepting(_ event: TerraEvent, body: [UInt8]) -> [PostgresStatement] {
+  /// What an accepted event writes.
+  struct Acceptance {
+    var statements: [PostgresStatement] = []
+    /// The number of the statement whose count of rows says whether the event is new.
+    var eventIndex = 0
+  }
+
+  /// The app users, the connections, the event and the connections' changes.
+  ///
+  /// All deliveries of one event join the same connections, so they wait for each other there, before any looks for
+  /// the others' keys: of two at once, tied by one key of theirs only, the second finds what the first wrote.
+  func accepting(_ event: TerraEvent, body: [UInt8]) -> Acceptance {
     let keys = deduplicationKeys
     let eventID = UUID.version7()
-    var statements = [
-      RegistryStatements.authEventKeyClaim(id, .textArray(keys), .uuid(eventID)),
+    let facts = event.facts(at: instant, factID: factID)
+    var acceptance = Acceptance()
+    let named = Set([event.referenceID, event.oldConnection?.referenceID].compactMap { $0 })
+    if !named.isEmpty { acceptance.statements.append(RegistryStatements.appUserInsert(id, .textArray(named.sorted()))) }
+    for fact in facts {
+      acceptance.statements.append(fact.registers.joinStatement(tenantID: tenantID, userID: fact.userID))
+      if event.referenceID == nil, fact.userID == event.connection?.userID, let session = event.widgetSessionID {
+        acceptance.statements.append(
+          RegistryStatements.connectionTakeSessionReference(id, .text(fact.userID), .text(session)))
+      }
+    }
+    // Without a connection they wait for each other at the body's own key.
+    if facts.isEmpty { acceptance.statements.append(meeting(eventID)) }
+    acceptance.statements.append(RegistryStatements.authEventKeyClaim(id, .textArray(keys), .uuid(eventID)))
+    acceptance.eventIndex = acceptance.statements.count
+    acceptance.statements.append(
       RegistryStatements.authEventInsert(
         id, .text(keys[0]), signedAt, occurredAt, .text(channel), .text(Self.kind(event.kind)), .text(event.type),
         .text(event.status), .text(event.connection?.userID), .text(event.oldConnection?.userID),
         .text(event.referenceID), .text(event.oldConnection?.referenceID), .text(event.resource?.rawValue),
-        .text(event.widgetSessionID), .text(event.reason), .text(traceID), .bytes(body), .bytes(bodySHA256)),
-    ]
-    let named = Set([event.referenceID, event.oldConnection?.referenceID].compactMap { $0 })
-    if !named.isEmpty { statements.append(RegistryStatements.appUserInsert(id, .textArray(named.sorted()))) }
-    for fact in event.facts(at: instant, factID: factID) {
-      statements.append(fact.registers.joinStatement(tenantID: tenantID, userID: fact.userID))
-      if event.referenceID == nil, let session = event.widgetSessionID {
-        statements.append(
-          RegistryStatements.connectionTakeSessionReference(id, .text(fact.userID), .text(session)))
-      }
-      statements.append(
+        .text(event.widgetSessionID), .text(event.reason), .text(traceID), .bytes(body), .bytes(bodySHA256)))
+    for fact in facts {
+      acceptance.statements.append(
         RegistryStatements.connectionChangeAppend(
           id, .text(fact.userID), .text("event"), .text(eventID.text), .text(keys[0])))
     }
-    return statements
+    return acceptance
   }
 
-  /// The number of the statement whose count of rows says whether the event is new.
-  static let eventInsertIndex = 1
+  /// Makes deliveries of one body that come at once wait for the first.
+  private func meeting(_ eventID: UUID) -> PostgresStatement {
+    RegistryStatements.authEventKeyClaim(id, .textArray([bodyHex]), .uuid(eventID))
+  }
 
   /// A receipt of an authentic delivery that does not become an event.
   func keeping(
@@ -71,8 +89,10 @@ struct WebhookStatements {
     headers: WebhookHeaders, body: [UInt8]
   ) -> [PostgresStatement] {
     let keys = deduplicationKeys
+    let receiptID = UUID.version7()
     return [
-      RegistryStatements.authEventKeyClaim(id, .textArray(keys), .uuid(.version7())),
+      meeting(receiptID),
+      RegistryStatements.authEventKeyClaim(id, .textArray(keys), .uuid(receiptID)),
       RegistryStatements.webhookReceiptKeep(
         id, .text(keys[0]), .text(disposition.rawValue), .text(reason), signedAt, occurredAt, .text(type),
         .text(userID), .text(traceID), .text(headers.keptJSON), .bytes(body), .bytes(bodySHA256), .int(body.count)),

@@ -101,12 +101,16 @@ public struct Webhooks: Sendable {
           userID: event.connection?.userID, headers: headers, body: body.buffered))
       return kept.last?.affectedRows == 0 ? .duplicate : .quarantined
     }
-    let results = try await database.run(tenant.id, statements.accepting(event, body: body.buffered))
-    return results[WebhookStatements.eventInsertIndex].affectedRows == 0 ? .duplicate : .accepted
+    let acceptance = statements.accepting(event, body: body.buffered)
+    let results = try await database.run(tenant.id, acceptance.statements)
+    return results[acceptance.eventIndex].affectedRows == 0 ? .duplicate : .accepted
   }
 
   private func takeData(_ fact: ConnectionFact?, _ tenant: Tenant) async throws -> WebhookAnswer.Disposition {
     guard let fact, (try? UserID(fact.userID)) != nil, let minute = fact.registers.data else { return .data }
+    // A time in the future would outlast every error that comes after it.
+    let now = Instant(microseconds: Int64(clock().timeIntervalSince1970 * 1_000_000))
+    guard minute.instant <= now.advanced(by: Timing.toleratedFuture) else { return .data }
     guard dataMinutes.isNew(minute, tenantID: tenant.id, userID: fact.userID) else { return .data }
     let id = PostgresParameter.uuid(tenant.id)
     _ = try await database.run(

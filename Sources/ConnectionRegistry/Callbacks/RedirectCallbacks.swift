@@ -58,7 +58,16 @@ public struct RedirectCallbacks: Sendable {
       return .redirect(to: ReturnURL.appending(own, to: try session.decode("return_failure")))
     }
     let target: String = try session.decode(outcome == .success ? "return_success" : "return_failure")
-    return .redirect(to: ReturnURL.appending(raw.isEmpty ? own : raw + "&" + own, to: target))
+    return .redirect(to: ReturnURL.appending(Self.passedOn(raw) + own, to: target))
+  }
+
+  /// The query as it came, but for parameters that bear the names of the registry's own: whoever reads the first of
+  /// two would take a forger's verdict for ours.
+  private static func passedOn(_ query: String) -> String {
+    query.split(separator: "&").filter { part in
+      let name = part.prefix { $0 != "=" }.replacing("+", with: " ")
+      return !["session_id", "verdict"].contains((name.removingPercentEncoding ?? String(name)).lowercased())
+    }.map { $0 + "&" }.joined()
   }
 
   /// Lists callbacks, oldest first.

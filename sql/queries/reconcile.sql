@@ -59,39 +59,51 @@ observed AS (
 -- name: reconcile_attempts
 -- include: finding_columns, finding_merge
 -- Callbacks whose token belongs to no session of the tenant. The first hundred tokens of an hour are findings
--- of their own, the rest one summary, so that a flood cannot bury everything else.
+-- of their own, the rest one summary, so that a flood cannot bury everything else. A token belongs to the hour
+-- of its first arrival.
 WITH candidate AS (SELECT DISTINCT decode(named.attempt, 'hex') AS attempt_sha256 FROM unnest($4::text[]) AS named (attempt)),
 hour AS (
-  SELECT DISTINCT date_trunc('hour', b.recorded_at, 'UTC') AS hour
+  SELECT DISTINCT date_trunc('hour', f.first_at, 'UTC') AS hour
   FROM candidate c
-  JOIN registry.redirect_callback b ON b.tenant_id = $1 AND b.attempt_sha256 = c.attempt_sha256
+  CROSS JOIN LATERAL (
+    SELECT min(b.recorded_at) AS first_at FROM registry.redirect_callback b
+    WHERE b.tenant_id = $1 AND b.attempt_sha256 = c.attempt_sha256) f
+  WHERE f.first_at IS NOT NULL
 ),
 unknown AS (
-  SELECT b.attempt_sha256, min(b.recorded_at) AS first_at,
-    jsonb_agg(jsonb_build_object('type', 'callback', 'id', b.callback_id, 'at', b.recorded_at)
-      ORDER BY b.recorded_at, b.callback_id) AS evidence
+  SELECT h.hour, b.attempt_sha256, min(b.recorded_at) AS first_at
   FROM hour h
   JOIN registry.redirect_callback b
     ON b.tenant_id = $1 AND b.recorded_at >= h.hour AND b.recorded_at < h.hour + interval '1 hour'
   WHERE NOT EXISTS (SELECT 1 FROM registry.auth_session s WHERE s.tenant_id = $1 AND s.attempt_sha256 = b.attempt_sha256)
-  GROUP BY b.attempt_sha256
+    AND NOT EXISTS (
+      SELECT 1 FROM registry.redirect_callback p
+      WHERE p.tenant_id = $1 AND p.attempt_sha256 = b.attempt_sha256 AND p.recorded_at < h.hour)
+  GROUP BY h.hour, b.attempt_sha256
 ),
 ranked AS (
-  SELECT u.attempt_sha256, u.first_at, u.evidence,
-    row_number() OVER (PARTITION BY date_trunc('hour', u.first_at, 'UTC') ORDER BY u.first_at, u.attempt_sha256) AS ordinal
+  SELECT u.hour, u.attempt_sha256, u.first_at,
+    row_number() OVER (PARTITION BY u.hour ORDER BY u.first_at, u.attempt_sha256) AS ordinal
   FROM unknown u
 ),
 observed AS (
   SELECT 'unknown_attempt' AS kind, 'critical' AS severity, 'token_of_no_session' AS reason_code, 'attempt' AS family,
-    'attempt' AS subject_type, encode(r.attempt_sha256, 'hex') AS subject, r.evidence
+    'attempt' AS subject_type, encode(r.attempt_sha256, 'hex') AS subject, w.evidence
   FROM ranked r
+  CROSS JOIN LATERAL (
+    SELECT jsonb_agg(jsonb_build_object('type', 'callback', 'id', k.callback_id, 'at', k.recorded_at)
+      ORDER BY k.recorded_at, k.callback_id) AS evidence
+    FROM (
+      SELECT b.callback_id, b.recorded_at FROM registry.redirect_callback b
+      WHERE b.tenant_id = $1 AND b.attempt_sha256 = r.attempt_sha256
+      ORDER BY b.recorded_at, b.callback_id LIMIT 20) k) w
   WHERE r.ordinal <= 100 AND r.attempt_sha256 IN (SELECT c.attempt_sha256 FROM candidate c)
   UNION ALL
   SELECT 'unknown_attempt', 'critical', 'many_tokens_of_no_session', 'attempt', 'tenant',
-    'unknown_attempt:' || to_char(date_trunc('hour', r.first_at, 'UTC') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24"Z"'),
+    'unknown_attempt:' || to_char(r.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24"Z"'),
     jsonb_build_array(jsonb_build_object('type', 'tenant', 'id', count(*)::text, 'at', min(r.first_at)))
   FROM ranked r WHERE r.ordinal > 100
-  GROUP BY date_trunc('hour', r.first_at, 'UTC')
+  GROUP BY r.hour
 )
 --> finding_columns
 WHERE $3::double precision >= 0
@@ -112,6 +124,14 @@ naming AS (
   FROM candidate c JOIN registry.auth_event e ON e.tenant_id = $1 AND e.old_user_id = c.user_id
   WHERE e.old_reference_id IS NOT NULL
 ),
+-- The first event that names each, in their order.
+first_naming AS (
+  SELECT f.user_id, f.event_id, f.recorded_at,
+    row_number() OVER (PARTITION BY f.user_id ORDER BY f.recorded_at, f.event_id) AS ordinal
+  FROM (
+    SELECT DISTINCT ON (n.user_id, n.reference_id) n.user_id, n.event_id, n.recorded_at
+    FROM naming n ORDER BY n.user_id, n.reference_id, n.recorded_at, n.event_id) f
+),
 peer AS (
   SELECT DISTINCT p.user_id, p.reference_id, p.resource
   FROM candidate c
@@ -130,10 +150,26 @@ settled AS (
       AND coalesce(h.from_status, '') NOT IN ('active', 'degraded')) l
   WHERE l.live_at + k.grace <= k.at
 ),
+-- The ids about which a re-authentication can say something: the candidates, what they replaced, and all that
+-- took their place in turn, so that a circle is seen from each of its ids.
+replaced_id AS (
+  SELECT c.user_id FROM candidate c
+  UNION
+  SELECT e.old_user_id
+  FROM candidate c JOIN registry.auth_event e ON e.tenant_id = $1 AND e.user_id = c.user_id
+  WHERE e.kind = 'user_reauth' AND e.old_user_id IS NOT NULL
+),
+related AS (
+  SELECT i.user_id FROM replaced_id i
+  UNION
+  SELECT o.superseded_by
+  FROM related n JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = n.user_id
+  WHERE o.superseded_by IS NOT NULL
+),
 reauth AS (
-  SELECT DISTINCT e.event_id, e.user_id, e.old_user_id, e.recorded_at
-  FROM candidate c
-  JOIN registry.auth_event e ON e.tenant_id = $1 AND (e.user_id = c.user_id OR e.old_user_id = c.user_id)
+  SELECT e.event_id, e.user_id, e.old_user_id, e.recorded_at,
+    row_number() OVER (PARTITION BY e.old_user_id ORDER BY e.recorded_at, e.event_id) AS ordinal
+  FROM related n JOIN registry.auth_event e ON e.tenant_id = $1 AND e.old_user_id = n.user_id
   WHERE e.kind = 'user_reauth' AND e.old_user_id <> e.user_id
 ),
 -- The chain of replacements that begins at each old id; a cycle is a chain that comes back to its start.
@@ -147,19 +183,40 @@ chain AS (
 replaced AS (
   SELECT r.old_user_id, count(DISTINCT r.user_id) AS heirs, min(r.recorded_at) AS recorded_at,
     jsonb_agg(jsonb_build_object('type', 'event', 'id', r.event_id, 'at', r.recorded_at)
-      ORDER BY r.recorded_at, r.event_id) AS evidence
+      ORDER BY r.recorded_at, r.event_id) FILTER (WHERE r.ordinal <= 20) AS evidence
   FROM reauth r GROUP BY r.old_user_id
+),
+-- What took another id's place, with all that it replaced: the candidates, and what took theirs.
+heir AS (
+  SELECT c.user_id FROM candidate c
+  UNION
+  SELECT e.user_id
+  FROM candidate c JOIN registry.auth_event e ON e.tenant_id = $1 AND e.old_user_id = c.user_id
+  WHERE e.kind = 'user_reauth'
+),
+shared AS (
+  SELECT n.user_id, e.event_id, e.recorded_at,
+    row_number() OVER (PARTITION BY n.user_id ORDER BY e.recorded_at, e.event_id) AS ordinal
+  FROM heir h
+  JOIN registry.auth_event e ON e.tenant_id = $1 AND e.user_id = h.user_id
+  JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = e.old_user_id
+  JOIN registry.connection n ON n.tenant_id = $1 AND n.user_id = e.user_id
+  WHERE e.kind = 'user_reauth' AND o.user_id <> n.user_id AND o.reference_id <> n.reference_id
 ),
 observed AS (
   SELECT 'reference_conflict' AS kind, 'critical' AS severity, 'events_name_several' AS reason_code,
     'user_id' AS family, 'user_id' AS subject_type, n.user_id AS subject,
     jsonb_agg(jsonb_build_object('type', 'event', 'id', n.event_id, 'at', n.recorded_at)
-      ORDER BY n.recorded_at, n.event_id) AS evidence
-  FROM naming n GROUP BY n.user_id HAVING count(DISTINCT n.reference_id) > 1
+      ORDER BY n.ordinal) FILTER (WHERE n.ordinal <= 20) AS evidence
+  FROM first_naming n GROUP BY n.user_id HAVING count(*) > 1
   UNION ALL
   SELECT 'duplicate_active', 'warning', 'several_live_ids', 'user_id', 'user_id', min(g.user_id),
-    jsonb_agg(jsonb_build_object('type', 'user_id', 'id', g.user_id, 'at', g.live_at) ORDER BY g.live_at, g.user_id)
-  FROM settled g GROUP BY g.reference_id, g.resource HAVING count(*) > 1
+    jsonb_agg(jsonb_build_object('type', 'user_id', 'id', g.user_id, 'at', g.live_at) ORDER BY g.ordinal)
+      FILTER (WHERE g.ordinal <= 20)
+  FROM (SELECT x.user_id, x.reference_id, x.resource, x.live_at,
+          row_number() OVER (PARTITION BY x.reference_id, x.resource ORDER BY x.live_at, x.user_id) AS ordinal
+        FROM settled x) g
+  GROUP BY g.reference_id, g.resource HAVING count(*) > 1
   UNION ALL
   SELECT 'unattributed', 'info', 'nobody_named', 'user_id', 'user_id', o.user_id,
     jsonb_build_array(jsonb_build_object('type', 'user_id', 'id', o.user_id, 'at', l.live_at))
@@ -174,11 +231,8 @@ observed AS (
   UNION ALL
   SELECT 'shared_account', 'warning', 'reauth_of_another_app_user', 'user_id', 'user_id', r.user_id,
     jsonb_agg(jsonb_build_object('type', 'event', 'id', r.event_id, 'at', r.recorded_at)
-      ORDER BY r.recorded_at, r.event_id)
-  FROM reauth r
-  JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = r.old_user_id
-  JOIN registry.connection n ON n.tenant_id = $1 AND n.user_id = r.user_id
-  WHERE o.reference_id <> n.reference_id
+      ORDER BY r.ordinal) FILTER (WHERE r.ordinal <= 20)
+  FROM shared r
   GROUP BY r.user_id
   UNION ALL
   SELECT 'orphan_reauth', 'warning',
@@ -256,7 +310,10 @@ WITH observed AS (
   SELECT 'cross_tenant_claim' AS kind, 'critical' AS severity, 'id_of_another_tenant' AS reason_code, 'claim' AS family,
     'user_id' AS subject_type, b.user_id AS subject,
     jsonb_agg(jsonb_build_object('type', 'callback', 'id', b.callback_id, 'at', b.recorded_at)
-      ORDER BY b.recorded_at, b.callback_id) AS evidence
+      ORDER BY b.ordinal) FILTER (WHERE b.ordinal <= 20) AS evidence
+  FROM (
+  SELECT b.user_id, b.callback_id, b.recorded_at,
+    row_number() OVER (PARTITION BY b.user_id ORDER BY b.recorded_at, b.callback_id) AS ordinal
   FROM registry.redirect_callback b
   WHERE b.tenant_id = $1 AND b.outcome = 'success' AND octet_length(b.user_id) <= 256
     AND (b.recorded_at > coalesce($3::timestamptz, '-infinity')
@@ -264,6 +321,7 @@ WITH observed AS (
                           WHERE p.tenant_id = $1 AND p.family = 'claim' AND p.status IN ('open', 'acknowledged')))
     AND EXISTS (SELECT 1 FROM registry.connection c WHERE c.user_id = b.user_id AND c.tenant_id <> $1)
     AND NOT EXISTS (SELECT 1 FROM registry.connection c WHERE c.user_id = b.user_id AND c.tenant_id = $1)
+  ) b
   GROUP BY b.user_id
 )
 --> finding_columns

@@ -3,10 +3,11 @@ INSERT INTO registry.reconciliation_state (tenant_id) VALUES ($1::uuid)
 ON CONFLICT (tenant_id) DO NOTHING;
 
 -- name: reconciliation_claim
--- The row is the lock: one run per tenant across all replicas. A lease that ran out is a run that was killed.
+-- The row is the lock: one run per tenant across all replicas. A lease that ran out is a run that was killed;
+-- a repetition after a lost answer finds its own claim.
 UPDATE registry.reconciliation_state
 SET run_id = $2::uuid, lease_until = now() + make_interval(secs => $3::double precision)
-WHERE tenant_id = $1::uuid AND (run_id IS NULL OR lease_until < now())
+WHERE tenant_id = $1::uuid AND (run_id IS NULL OR lease_until < now() OR run_id = $2)
 RETURNING watermark, lease_until - make_interval(secs => $3) AS window_end;
 
 -- name: reconciliation_abandon_others
@@ -49,6 +50,14 @@ FROM (
   WHERE e.tenant_id = $1 AND e.recorded_at > coalesce($3, '-infinity') AND e.recorded_at <= $4
     AND e.widget_session_id IS NULL
   UNION
+  -- A later event about an id that an earlier one tied to the session.
+  SELECT s.session_id
+  FROM registry.auth_event e
+  JOIN registry.auth_event o ON o.tenant_id = $1 AND o.user_id = e.user_id
+  JOIN registry.auth_session s ON s.tenant_id = $1 AND s.terra_session_id = o.widget_session_id
+  WHERE e.tenant_id = $1 AND e.recorded_at > coalesce($3, '-infinity') AND e.recorded_at <= $4
+    AND e.kind IN ('auth_success', 'user_reauth') AND o.kind = 'auth_success' AND o.widget_session_id IS NOT NULL
+  UNION
   SELECT s.session_id
   FROM registry.redirect_callback b
   JOIN registry.auth_session s ON s.tenant_id = $1 AND s.attempt_sha256 = b.attempt_sha256
@@ -76,6 +85,12 @@ FROM (
   UNION
   SELECT f.subject FROM registry.finding f
   WHERE f.tenant_id = $1 AND f.family = 'user_id' AND f.status IN ('open', 'acknowledged')
+  UNION
+  -- When the subject itself leaves a group of live ids, what is left of the group is judged anew.
+  SELECT w.witness ->> 'id'
+  FROM registry.finding f CROSS JOIN LATERAL jsonb_array_elements(f.evidence) AS w (witness)
+  WHERE f.tenant_id = $1 AND f.family = 'user_id' AND f.kind = 'duplicate_active'
+    AND f.status IN ('open', 'acknowledged')
 ) d
 ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 

@@ -29,35 +29,40 @@ public struct Reconciliations: Sendable {
   public func run(tenant slug: String) async throws -> ReconciliationRun {
     let tenant = try await directory.require(slug).tenant
     let runID = UUID.version7()
-    let (start, end) = try await begin(tenant, runID)
     do {
+      let (start, end) = try await begin(tenant, runID)
       let examined = try await examine(tenant, runID, from: start, to: end)
       return try await finish(tenant, runID, .complete, examined: examined, watermark: end, error: nil)
     } catch {
-      logger.warning("a reconciliation failed", metadata: ["tenant": "\(slug)", "run": "\(runID.text)"])
-      _ = try? await finish(tenant, runID, .failed, examined: 0, watermark: nil, error: Self.reason(error))
+      if !(RegistryError.Code.alreadyRunning ~= error) {
+        logger.warning("a reconciliation failed", metadata: ["tenant": "\(slug)", "run": "\(runID.text)"])
+      }
+      // In a task of its own, because a cancelled one could not give the place back.
+      let reason = Self.reason(error)
+      _ = await Task {
+        try await finish(tenant, runID, .failed, examined: 0, watermark: nil, error: reason)
+      }.result
       throw error
     }
   }
 
   private static func reason(_ error: any Error) -> String {
-    error is CancellationError ? "the run was cancelled" : "\(error)"
+    switch error {
+    case is CancellationError, PostgresError.Code.cancelled: "the run was cancelled"
+    default: "\(error)"
+    }
   }
 
   private func begin(_ tenant: Tenant, _ runID: UUID) async throws -> (start: Date?, end: Date) {
     let (id, run) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(runID))
-    let claimed = try await database.run(
-      tenant.id,
-      [
-        RegistryStatements.reconciliationStateInsert(id),
-        RegistryStatements.reconciliationClaim(id, run, .double(Self.lease.inSeconds)),
-      ])
+    let claimed = try await database.run(tenant.id, Self.claim(tenantID: tenant.id, runID: runID))
     guard let row = claimed.last?.rows.first else {
       throw RegistryError(
         .alreadyRunning, "a reconciliation of this tenant is under way: `registry reconcile list` shows it")
     }
     let end = try row.decode("window_end", as: Date.self)
-    let widening = Self.overlap.inSeconds + timing.grace(of: tenant)
+    // An event's deadline counts from its instant, which may lie after its arrival.
+    let widening = Self.overlap.inSeconds + timing.grace(of: tenant) + Timing.toleratedFuture.inSeconds + 1
     let start = try row.decodeIfPresent("watermark", as: Date.self)?.addingTimeInterval(-widening)
     _ = try await database.run(
       tenant.id,
@@ -68,6 +73,14 @@ public struct Reconciliations: Sendable {
       ]
         + SubjectFamily.allCases.map { $0.collect(tenantID: tenant.id, runID: runID, from: start, to: end) })
     return (start, end)
+  }
+
+  /// Takes the tenant's place for a run, unless another run holds it.
+  static func claim(tenantID: UUID, runID: UUID) -> [PostgresStatement] {
+    [
+      RegistryStatements.reconciliationStateInsert(.uuid(tenantID)),
+      RegistryStatements.reconciliationClaim(.uuid(tenantID), .uuid(runID), .double(lease.inSeconds)),
+    ]
   }
 
   private func examine(_ tenant: Tenant, _ runID: UUID, from start: Date?, to end: Date) async throws -> Int {

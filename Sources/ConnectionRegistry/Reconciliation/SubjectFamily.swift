@@ -10,13 +10,15 @@ enum SubjectFamily: String, CaseIterable {
   func collect(tenantID: UUID, runID: UUID, from start: Date?, to end: Date) -> PostgresStatement {
     let (id, run) = (PostgresParameter.uuid(tenantID), PostgresParameter.uuid(runID))
     let (start, end) = (PostgresParameter.timestamp(start), PostgresParameter.timestamp(end))
-    return switch self {
-    case .session: RegistryStatements.reconciliationCollectSessions(id, run, start, end)
-    case .userID: RegistryStatements.reconciliationCollectConnections(id, run, start, end)
-    case .attempt: RegistryStatements.reconciliationCollectAttempts(id, run, start, end)
-    case .receipt: RegistryStatements.reconciliationCollectReceipts(id, run, start, end)
-    case .tenant: RegistryStatements.reconciliationCollectTenant(id, run)
-    }
+    let statement =
+      switch self {
+      case .session: RegistryStatements.reconciliationCollectSessions(id, run, start, end)
+      case .userID: RegistryStatements.reconciliationCollectConnections(id, run, start, end)
+      case .attempt: RegistryStatements.reconciliationCollectAttempts(id, run, start, end)
+      case .receipt: RegistryStatements.reconciliationCollectReceipts(id, run, start, end)
+      case .tenant: RegistryStatements.reconciliationCollectTenant(id, run)
+      }
+    return statement.plannedAnew
   }
 
   /// Judges some of the family's subjects and writes what it finds.
@@ -24,13 +26,25 @@ enum SubjectFamily: String, CaseIterable {
     let (id, run) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(runID))
     let grace = PostgresParameter.double(timing.grace(of: tenant))
     let subjects = PostgresParameter.textArray(subjects)
-    return switch self {
-    case .session: RegistryStatements.reconcileSessions(id, run, grace, subjects)
-    case .userID: RegistryStatements.reconcileConnections(id, run, grace, subjects)
-    case .attempt: RegistryStatements.reconcileAttempts(id, run, grace, subjects)
-    case .receipt: RegistryStatements.reconcileReceipts(id, run, grace, subjects)
-    case .tenant:
-      RegistryStatements.reconcileTenant(id, run, .double(timing.signatureFailing(of: tenant)), subjects)
-    }
+    let statement =
+      switch self {
+      case .session: RegistryStatements.reconcileSessions(id, run, grace, subjects)
+      case .userID: RegistryStatements.reconcileConnections(id, run, grace, subjects)
+      case .attempt: RegistryStatements.reconcileAttempts(id, run, grace, subjects)
+      case .receipt: RegistryStatements.reconcileReceipts(id, run, grace, subjects)
+      case .tenant:
+        RegistryStatements.reconcileTenant(id, run, .double(timing.signatureFailing(of: tenant)), subjects)
+      }
+    return statement.plannedAnew
+  }
+}
+
+extension PostgresStatement {
+  /// The statement without its name, so that each run of it is planned for the number of subjects at hand. A prepared
+  /// one is planned for ten after some runs, and then joins thousands by comparing all with all.
+  fileprivate var plannedAnew: PostgresStatement {
+    var statement = self
+    statement.name = nil
+    return statement
   }
 }

@@ -58,7 +58,9 @@ struct ReturnURL: Sendable, Hashable {
     } else if scheme == "https" {
       guard !host.isEmpty else { throw refuse("this URL names no host") }
     }
-    let segments = parts.percentEncodedPath.split(separator: "/", omittingEmptySubsequences: false)
+    // What some servers decode to a separator separates here too.
+    let separated = parts.percentEncodedPath.lowercased().replacing("%2f", with: "/").replacing("%5c", with: "/")
+    let segments = separated.split(separator: "/", omittingEmptySubsequences: false)
     guard !segments.contains(where: { Self.isDots($0) }) else {
       throw refuse("a path with dot segments is not allowed")
     }

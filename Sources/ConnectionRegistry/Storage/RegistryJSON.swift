@@ -8,7 +8,9 @@ public enum RegistryJSON {
   /// - Returns: a new encoder.
   public static func encoder(pretty: Bool = false) -> JSONEncoder {
     let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.keyEncodingStrategy = .custom { path in
+      JSONKey(path.last?.stringValue ?? "")
+    }
     encoder.outputFormatting =
       pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
     encoder.dateEncodingStrategy = .custom { date, encoder in
@@ -23,7 +25,9 @@ public enum RegistryJSON {
   /// - Returns: a new decoder.
   public static func decoder() -> JSONDecoder {
     let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    decoder.keyDecodingStrategy = .custom { path in
+      SwiftName(path.last?.stringValue ?? "")
+    }
     decoder.dateDecodingStrategy = .custom { decoder in
       let text = try decoder.singleValueContainer().decode(String.self)
       guard let date = RFC3339.date(from: text) else {
@@ -33,6 +37,57 @@ public enum RegistryJSON {
       return date
     }
     return decoder
+  }
+}
+
+/// A key in JSON out of a property's name: `sessionID` is `session_id`, `returnURLs` is `return_urls`.
+private struct JSONKey: CodingKey {
+  let stringValue: String
+  var intValue: Int? { nil }
+
+  init(_ name: String) {
+    var words: [String] = []
+    let letters = Array(name.replacing("URLs", with: "Urls"))
+    for (index, letter) in letters.enumerated() {
+      let endsAbbreviation = index + 1 < letters.count && letters[index + 1].isLowercase
+      let continuesWord = words.last?.last?.isUppercase == true && !endsAbbreviation
+      if words.isEmpty || letter.isUppercase && !continuesWord {
+        words.append(String(letter))
+      } else {
+        words[words.count - 1].append(letter)
+      }
+    }
+    stringValue = words.joined(separator: "_").lowercased()
+  }
+
+  init?(stringValue: String) {
+    self.init(stringValue)
+  }
+
+  init?(intValue: Int) {
+    nil
+  }
+}
+
+/// A property's name out of its key in JSON: `session_id` is `sessionID`, as Swift's names write abbreviations.
+private struct SwiftName: CodingKey {
+  static let abbreviations = ["id": "ID", "url": "URL", "urls": "URLs", "sha256": "SHA256", "api": "API"]
+
+  let stringValue: String
+  var intValue: Int? { nil }
+
+  init(_ key: String) {
+    let words = key.split(separator: "_")
+    let rest = words.dropFirst().map { Self.abbreviations[String($0)] ?? $0.capitalized }
+    stringValue = words.isEmpty ? key : words[0] + rest.joined()
+  }
+
+  init?(stringValue: String) {
+    self.init(stringValue)
+  }
+
+  init?(intValue: Int) {
+    nil
   }
 }
 

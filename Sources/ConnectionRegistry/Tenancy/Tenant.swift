@@ -29,13 +29,6 @@ public struct Tenant: Sendable, Hashable, Codable {
   /// When the tenant was made.
   public var createdAt: Date
 
-  // The names in JSON are made from these; of `returnURLs` the rule would make `return_ur_ls`.
-  private enum CodingKeys: String, CodingKey {
-    case slug, environment, disabledAt, shadow, devID, terraBaseURL, terraWidgetURL
-    case returnURLs = "returnUrls"
-    case graceSeconds, sessionExpirySeconds, horizonSeconds, signatureFailingSeconds, createdAt
-  }
-
   /// The id inside the database, derived from the slug.
   var id: UUID { TenantID.of(slug: slug) }
 }

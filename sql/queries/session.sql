@@ -1,10 +1,10 @@
 -- name: auth_session_insert
--- Before Terra is asked. No row written means: the idempotency key is taken.
+-- Before Terra is asked. No row written means: the idempotency key is taken, or this is a repetition.
 INSERT INTO registry.auth_session (tenant_id, session_id, kind, attempt_sha256, sealed_attempt, reference_id, resource,
   multi_auth, return_success, return_failure, idempotency_key, request_sha256, expires_at)
 VALUES ($1::uuid, $2::uuid, $3::text, $4::bytea, $5::bytea, $6::text, $7::text, $8::boolean, $9::text, $10::text,
   $11::text, $12::bytea, $13::timestamptz)
-ON CONFLICT (tenant_id, idempotency_key) DO NOTHING;
+ON CONFLICT DO NOTHING;
 
 -- name: auth_session_by_idempotency_key
 SELECT s.session_id, s.kind, s.sealed_attempt, s.request_sha256, s.auth_url, s.answered_at, s.refused_reason,

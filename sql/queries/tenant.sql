@@ -19,9 +19,13 @@ FROM registry.tenant t
 WHERE $1::text IS NULL OR t.slug > $1
 ORDER BY t.slug LIMIT $2::bigint;
 
--- name: tenant_secret_insert
+-- name: tenant_secret_insert_first
+-- The first secret of a purpose, in the transaction that makes the tenant: of two that make it at once, whoever
+-- comes second waits at the tenant's row and then finds the other's.
 INSERT INTO registry.tenant_secret (tenant_id, secret_id, purpose, sealed)
-VALUES ($1::uuid, $2::uuid, $3::text, $4::bytea);
+SELECT $1::uuid, $2::uuid, $3::text, $4::bytea
+WHERE NOT EXISTS (SELECT 1 FROM registry.tenant_secret s WHERE s.tenant_id = $1 AND s.purpose = $3)
+ON CONFLICT (tenant_id, secret_id) DO NOTHING;
 
 -- name: tenant_secret_list
 SELECT s.secret_id, s.purpose, s.sealed, s.created_at FROM registry.tenant_secret s
@@ -35,7 +39,8 @@ WHERE tenant_id = $1::uuid AND purpose = $2::text AND secret_id <> $3::uuid AND 
 
 -- name: api_key_insert
 INSERT INTO registry.api_key (tenant_id, key_id, key_sha256, name, scopes, expires_at)
-VALUES ($1::uuid, $2::uuid, $3::bytea, $4::text, $5::text[], $6::timestamptz);
+VALUES ($1::uuid, $2::uuid, $3::bytea, $4::text, $5::text[], $6::timestamptz)
+ON CONFLICT (tenant_id, key_id) DO NOTHING;
 
 -- name: api_key_find
 SELECT k.key_id, k.name, k.scopes, k.created_at, k.expires_at, k.revoked_at, t.slug, t.disabled_at

@@ -20,27 +20,27 @@ public struct Tenants: Sendable {
     let returnURLs = try new.returnURLs.map { try ReturnURL(pattern: $0, environment: new.environment).text }
     let apiKey = try keyRing.seal(Array(new.terraAPIKey.utf8), tenantID: id, purpose: .terraAPIKey)
     let signing = try keyRing.seal(Array(new.signingSecret.utf8), tenantID: id, purpose: .terraSigning)
-    let made = try await database.run(
-      id,
-      RegistryStatements.tenantInsert(
-        .uuid(id), .text(new.slug), .text(new.environment), .text(new.devID), .text(new.terraBaseURL),
-        .text(new.terraWidgetURL), .textArray(returnURLs), .double(new.grace?.inSeconds),
-        .double(new.sessionExpiry?.inSeconds), .double(new.horizon?.inSeconds),
-        .double(new.signatureFailingAfter?.inSeconds), .bool(new.shadow)))
-    // A repeated call after a lost answer finds its own row and no secrets: then it is completed.
-    let secrets = try await database.run(id, RegistryStatements.tenantSecretList(.uuid(id)))
-    guard made.affectedRows == 1 || secrets.rows.isEmpty else {
-      throw RegistryError(.tenantExists, "a tenant with this slug exists: choose another slug", field: "slug")
-    }
+    let secretIDs = [UUID.version7(), UUID.version7()]
     let results = try await database.run(
       id,
       [
-        RegistryStatements.tenantSecretInsert(
-          .uuid(id), .uuid(.version7()), .text(MasterKeyRing.Purpose.terraAPIKey.rawValue), .bytes(apiKey)),
-        RegistryStatements.tenantSecretInsert(
-          .uuid(id), .uuid(.version7()), .text(MasterKeyRing.Purpose.terraSigning.rawValue), .bytes(signing)),
+        RegistryStatements.tenantInsert(
+          .uuid(id), .text(new.slug), .text(new.environment), .text(new.devID), .text(new.terraBaseURL),
+          .text(new.terraWidgetURL), .textArray(returnURLs), .double(new.grace?.inSeconds),
+          .double(new.sessionExpiry?.inSeconds), .double(new.horizon?.inSeconds),
+          .double(new.signatureFailingAfter?.inSeconds), .bool(new.shadow)),
+        RegistryStatements.tenantSecretInsertFirst(
+          .uuid(id), .uuid(secretIDs[0]), .text(MasterKeyRing.Purpose.terraAPIKey.rawValue), .bytes(apiKey)),
+        RegistryStatements.tenantSecretInsertFirst(
+          .uuid(id), .uuid(secretIDs[1]), .text(MasterKeyRing.Purpose.terraSigning.rawValue), .bytes(signing)),
+        RegistryStatements.tenantSecretList(.uuid(id)),
         RegistryStatements.tenantShow(.uuid(id)),
       ])
+    // After a lost answer the repetition writes nothing, but finds the secrets of its own.
+    let stored = try results[3].rows.map { try $0.decode("secret_id", as: UUID.self) }
+    guard Set(stored).isSuperset(of: secretIDs) else {
+      throw RegistryError(.tenantExists, "a tenant with this slug exists: choose another slug", field: "slug")
+    }
     directory.forget(new.slug)
     guard let row = results.last?.rows.first else { throw RegistryError.notFound("tenant") }
     return try Tenant(row: row)

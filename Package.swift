@@ -181,10 +181,15 @@ let package = Package(
     .testTarget(
       name: "ConnectionRegistryTests",
       dependencies: [
-        "ConnectionRegistry", "ConnectionRegistryHummingbird", "TestDatabase", "TerraSandbox",
+        "ConnectionRegistry", "ConnectionRegistryHummingbird", "RegistryModel", "RegistryPostgres", "RegistrySQL",
+        "RegistryTerra", "TestDatabase", "TerraSandbox",
+        .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "HummingbirdTesting", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+        .product(name: "NIOCore", package: "swift-nio"),
       ],
-      swiftSettings: settings),
+      resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
       name: "TerraSandboxTests",
       dependencies: [

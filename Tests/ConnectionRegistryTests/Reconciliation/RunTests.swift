@@ -1,0 +1,115 @@
+@testable import ConnectionRegistry
+import Foundation
+import RegistryModel
+import RegistryPostgres
+import TestDatabase
+import Testing
+
+@Suite(.migratedDatabase) struct RunTests {
+  @Test func theWindowBeginsWhereTheLastCompleteRunEnded() async throws {
+    try await withStage { stage in
+      let first = try await stage.registry.reconciliations.run(tenant: "acme")
+      #expect(first.windowStart == nil)
+      #expect(first.outcome == .complete)
+      let second = try await stage.registry.reconciliations.run(tenant: "acme")
+      let start = try #require(second.windowStart)
+      #expect(start < first.windowEnd.addingTimeInterval(-600))
+      let listed = try await stage.registry.reconciliations.list(tenant: "acme").items
+      #expect(listed.map(\.runID) == [second.runID, first.runID])
+      let shown = try await stage.registry.reconciliations.show(tenant: "acme", first.runID)
+      #expect(shown == first)
+    }
+  }
+
+  @Test func ofTwoRunsAtOnceOneIsRefused() async throws {
+    try await withStage { stage in
+      try await stage.owner.execute(
+        """
+        INSERT INTO registry.reconciliation_state (tenant_id, run_id, lease_until)
+        SELECT tenant_id, gen_random_uuid(), now() + interval '1 minute' FROM registry.tenant
+        """)
+      await expectError(.alreadyRunning) {
+        _ = try await stage.registry.reconciliations.run(tenant: "acme")
+      }
+      let runs = try await stage.count("reconciliation_run")
+      #expect(runs == 0)
+      // A lease that ran out is a run that was killed.
+      try await stage.letPass(seconds: 120)
+      let run = try await stage.registry.reconciliations.run(tenant: "acme")
+      #expect(run.outcome == .complete)
+    }
+  }
+
+  @Test func ofManyRunsAtOnceTheCompleteOnesFollowEachOther() async throws {
+    try await withStage { stage in
+      for number in 1...20 { try await stage.expect(Payload.auth("u\(number)", reference: nil), .accepted) }
+      try await stage.letPass(seconds: 5_000)
+      let outcomes = await withTaskGroup(of: Bool.self) { group in
+        for _ in 1...6 {
+          group.addTask {
+            (try? await stage.registry.reconciliations.run(tenant: "acme").outcome == .complete) ?? false
+          }
+        }
+        return await group.reduce(into: [Bool]()) { $0.append($1) }
+      }
+      #expect(outcomes.contains(true))
+      let found = try await stage.openFindings()
+      #expect(found.count == 20)
+    }
+  }
+
+  /// Cancelled at any moment, a run gives its place back at once, and the next one is right.
+  @Test func aCancelledRunGivesItsPlaceBack() async throws {
+    var generator = SeededGenerator(seed: TestSeed.take("aCancelledRunGivesItsPlaceBack"))
+    let delays = (0..<25).map { _ in Int.random(in: 0...12_000, using: &generator) }
+    try await withStage { stage in
+      for number in 1...30 { try await stage.expect(Payload.auth("u\(number)", reference: nil), .accepted) }
+      try await stage.letPass(seconds: 5_000)
+      for delay in delays {
+        let task = Task { try await stage.registry.reconciliations.run(tenant: "acme") }
+        try await Task.sleep(for: .microseconds(delay))
+        task.cancel()
+        _ = await task.result
+        let held = try await stage.texts(
+          "SELECT run_id::text FROM registry.reconciliation_state WHERE run_id IS NOT NULL")
+        #expect(held.isEmpty, "after \(delay) µs")
+      }
+      let run = try await stage.registry.reconciliations.run(tenant: "acme")
+      #expect(run.outcome == .complete)
+      let found = try await stage.openFindings()
+      #expect(found.count == 30)
+      let leftOver = try await stage.count("reconciliation_subject")
+      #expect(leftOver == 0)
+      let running = try await stage.texts("SELECT 1 FROM registry.reconciliation_run WHERE outcome = 'running'")
+      #expect(running.isEmpty)
+    }
+  }
+
+  /// The claim's answer may be lost after its commit; the repetition must find its own claim.
+  @Test func aRepeatedClaimIsItsOwn() async throws {
+    try await withStage { stage in
+      let database = stage.registry.reconciliations.database
+      let id = TenantID.of(slug: "acme")
+      let run = UUID.version7()
+      for _ in 1...2 {
+        let results = try await database.run(id, Reconciliations.claim(tenantID: id, runID: run))
+        #expect(results.last?.rows.count == 1)
+      }
+      let other = try await database.run(id, Reconciliations.claim(tenantID: id, runID: .version7()))
+      #expect(other.last?.rows.count == 0)
+    }
+  }
+
+  @Test func anEventSignedInTheFutureIsStillExaminedWhenItsGraceIsOver() async throws {
+    try await withStage { stage in
+      let opened = try await stage.open("FITBIT")
+      try await stage.expect(Delivery(Payload.auth(opened.session.userID ?? ""), at: 290), .accepted)
+      try await stage.letPass(seconds: 880)
+      let early = try await stage.reconcile()
+      #expect(early.isEmpty)
+      try await stage.letPass(seconds: 3_000)
+      let found = try await stage.reconcile()
+      #expect(found == ["event_without_callback \(opened.id.text)"])
+    }
+  }
+}

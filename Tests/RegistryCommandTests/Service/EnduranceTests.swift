@@ -28,7 +28,8 @@ import Testing
     let stored = Set(try await deployment.items(["event", "list"]).compactMap { $0["user_id"] as? String })
     #expect(acknowledged.subtracting(stored).isEmpty)
     try await deployment.serve { service in
-      #expect(try await service.send("GET", "/readyz").status == 200)
+      let answer = try await service.send("GET", "/readyz")
+      #expect(answer.status == 200, "\(answer.body)")
     }
   }
 

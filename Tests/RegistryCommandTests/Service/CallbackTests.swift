@@ -72,13 +72,20 @@ import Testing
         ]
         for query in queries {
           for outcome in ["success", "failure"] {
-            let answer = try await service.send("GET", "/callbacks/terra/acme/\(token)/\(outcome)\(query)")
+            let answer = try await service.sendRaw("GET /callbacks/terra/acme/\(token)/\(outcome)\(query)")
             #expect(answer.status == 303, "\(query.prefix(60)): \(answer.body)")
             let location = try #require(answer.headers["location"])
             #expect(location.hasPrefix("https://app.acme.io/devices/"), "\(location)")
             #expect(answer.headers["x-evil"] == nil)
           }
         }
+        // Bytes that no URL may hold: whatever the answer, the service lives and sends nobody astray.
+        let path = Array("GET /callbacks/terra/acme/\(token)/success?user_id=".utf8)
+        for bytes: [UInt8] in [[0xff, 0xfe], [0x00], [0x7f], [0xc3, 0xa4], Array("a b".utf8)] {
+          let answer = try await service.sendRaw(path + bytes)
+          #expect([303, 400].contains(answer.status), "\(bytes): \(answer.status)")
+        }
+        #expect(try await service.send("GET", "/healthz").status == 200)
       }
       let callbacks = try await deployment.items(["callback", "list"])
       #expect(callbacks.count >= 28)
@@ -105,8 +112,8 @@ import Testing
           "acme/%00", "acme/%FF", "acme/\(String(repeating: "t", count: 4_000))", "%00/\(token)",
           "acme/..%2F..%2Fetc",
         ] {
-          let answer = try await service.send(
-            "GET", "/callbacks/terra/\(path)/success?user_id=u&reference_id=r&redirect=https%3A%2F%2Fevil.example")
+          let answer = try await service.sendRaw(
+            "GET /callbacks/terra/\(path)/success?user_id=u&reference_id=r&redirect=https%3A%2F%2Fevil.example")
           #expect(answer.status == 404, "\(path)")
           #expect(answer.headers["location"] == nil)
           #expect(answer.headers["content-type"] == "text/html; charset=utf-8")

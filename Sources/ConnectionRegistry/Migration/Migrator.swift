@@ -150,9 +150,8 @@ public struct Migrator: Sendable {
       let settings = [try PostgresBatch.Setting("idle_in_transaction_session_timeout", "0")]
       return try await pool.withTransaction(settings: settings, deadline: deadline) { lock in
         _ = try await lock.execute(RegistryStatements.migrationLogLock.bound(), deadline: deadline)
-        let log = try await lock.execute(RegistryStatements.migrationLogList.bound(), deadline: deadline)
-        let numbers = try log.rows.map { try $0.decode("number", as: Int.self) }
-        guard !numbers.contains(migration.number) else { return false }
+        // Asked on another connection: a row read on this one would keep its snapshot until the transaction's end.
+        guard try await !status().applied.contains(where: { $0.number == migration.number }) else { return false }
         for (index, statement) in migration.statements.enumerated() {
           do {
             _ = try await pool.execute(PostgresStatement(statement), deadline: deadline)

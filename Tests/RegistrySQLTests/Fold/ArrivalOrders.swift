@@ -79,6 +79,8 @@ struct ArrivalOrders {
   /// - Parameters:
   ///   - pool: The database; the tables this makes are gone with the connection.
   ///   - statement: The upsert to run.
+  /// - Returns: How many orders ran, and which came out wrong.
+  /// - Throws: What the database refuses.
   func run(on pool: PostgresPool, statement: JoinStatement) async throws -> Outcome {
     try await Tenants.insert(Tenants.first, slug: "orders", into: pool)
     // Indexes and references decide nothing here and take most of the time.

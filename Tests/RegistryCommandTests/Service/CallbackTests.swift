@@ -1,5 +1,7 @@
+import EmbeddedPostgres
 import Foundation
 import TerraSandbox
+import TestDatabase
 import Testing
 
 /// Arrivals of browsers over real HTTP.
@@ -127,6 +129,33 @@ import Testing
       let kinds = try await deployment.items(["finding", "list"]).compactMap { $0["kind"] as? String }
       #expect(kinds.contains("unknown_attempt"))
       #expect(try await deployment.items(["finding", "list"], tenant: "globex").count == 1)
+    }
+  }
+
+  /// A visit with an expired token is recorded and sent on all the same: the person is back.
+  @Test func sendsAnExpiredTokenOn() async throws {
+    try await TerraStandIn.with { sandbox, terra in
+      let deployment = try await Deployment.make(terra: terra)
+      let key = try await deployment.key()
+      try await deployment.serve { service in
+        let (token, session, user) = try await Self.open(service, sandbox, key: key)
+        try await TestDatabase.shared.embeddedCluster().runClient(
+          "psql",
+          [
+            "-X", "-d", deployment.database, "-c",
+            "UPDATE registry.auth_session SET expires_at = now() - interval '1 hour'",
+          ])
+        let answer = try await service.send("GET", "/callbacks/terra/acme/\(token)/success?user_id=\(user)")
+        #expect(answer.status == 303)
+        #expect(answer.headers["location"]?.contains("session_id=\(session)") == true)
+        let shown = try await service.api("GET", "/v1/sessions/\(session)", key: key)
+        #expect(shown.member("status") == "expired")
+      }
+      let callbacks = try await deployment.items(["callback", "list"])
+      #expect(callbacks.count == 1)
+      _ = try await CommandLineTool.json(["reconcile", "run"], database: deployment.database)
+      let kinds = try await deployment.items(["finding", "list"]).compactMap { $0["kind"] as? String }
+      #expect(!kinds.contains("unknown_attempt") && !kinds.contains("stale_session"), "\(kinds)")
     }
   }
 

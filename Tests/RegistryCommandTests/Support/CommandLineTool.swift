@@ -48,6 +48,7 @@ enum CommandLineTool {
   ///   - environment: More variables.
   ///   - input: What it reads from standard input.
   /// - Returns: How it ended and what it wrote.
+  /// - Throws: `SubprocessError` when it cannot be run at all.
   static func run(
     _ arguments: [String], database: String? = TestDatabase.current, environment: [String: String] = [:],
     input: String = ""

@@ -15,6 +15,8 @@ struct Deployment: Sendable {
   /// Makes the database and the tenant `acme`.
   ///
   /// - Parameter terra: Where Terra's stand-in is, when sessions are opened.
+  /// - Returns: The deployment.
+  /// - Throws: What keeps the database or the tenant from being made.
   static func make(terra: String = "http://127.0.0.1:9") async throws -> Deployment {
     let deployment = Deployment(database: try await TestDatabase.shared.migratedDatabase())
     try await deployment.addTenant("acme", terra: terra)

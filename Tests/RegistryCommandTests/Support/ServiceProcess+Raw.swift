@@ -11,6 +11,7 @@ extension ServiceProcess {
   ///   - headers: Header lines, without `Host` and `Connection`.
   ///   - body: The body; its length is announced.
   /// - Returns: The answer.
+  /// - Throws: `IOError` when the service is not reached.
   func sendRaw(_ line: [UInt8], headers: [(String, String)] = [], body: [UInt8] = []) async throws -> Answer {
     var request = ByteBuffer(bytes: line)
     request.writeString(" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: \(body.count)\r\n")

@@ -44,6 +44,7 @@ struct ServiceProcess: Sendable {
   ///   - isKilled: Whether the closure ends the process with `SIGKILL`.
   ///   - body: Uses the service.
   /// - Returns: What the closure returns.
+  /// - Throws: What the closure throws, and why the service did not start.
   static func with<Value: Sendable>(
     database: String? = TestDatabase.current, environment: [String: String] = [:], arguments: [String] = [],
     isKilled: Bool = false, _ body: (ServiceProcess) async throws -> Value
@@ -90,6 +91,7 @@ struct ServiceProcess: Sendable {
   ///   - headers: All headers, repeated ones too.
   ///   - body: The body.
   /// - Returns: The answer.
+  /// - Throws: What keeps the request from being answered.
   func send(
     _ method: String, _ path: String, headers: [(String, String)] = [], body: [UInt8]? = nil
   ) async throws -> Answer {

@@ -44,6 +44,7 @@ extension ServiceProcess {
   ///   - tenant: To whom.
   ///   - headers: More headers.
   /// - Returns: The answer.
+  /// - Throws: What keeps the request from being answered.
   func deliver(
     _ webhook: SignedWebhook, to tenant: String = "acme", headers: [(String, String)] = []
   ) async throws -> Answer {

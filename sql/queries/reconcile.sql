@@ -112,17 +112,22 @@ WHERE $3::double precision >= 0
 
 -- name: reconcile_connections
 -- include: finding_columns, finding_merge
--- What the facts about the ids named in $4 say against each other.
+-- What the facts about the ids named in $4 say against each other. OFFSET 0 keeps a look-up a look-up: where a table
+-- has no statistics yet, the planner takes a tenant for a few rows and compares all of it with every candidate.
 WITH RECURSIVE clock AS (SELECT now() AS at, make_interval(secs => $3::double precision) AS grace),
 candidate AS (SELECT DISTINCT named.user_id COLLATE "C" AS user_id FROM unnest($4::text[]) AS named (user_id)),
 naming AS (
   SELECT e.user_id, e.reference_id, e.event_id, e.recorded_at
-  FROM candidate c JOIN registry.auth_event e ON e.tenant_id = $1 AND e.user_id = c.user_id
-  WHERE e.reference_id IS NOT NULL
+  FROM candidate c
+  CROSS JOIN LATERAL (
+    SELECT x.user_id, x.reference_id, x.event_id, x.recorded_at FROM registry.auth_event x
+    WHERE x.tenant_id = $1 AND x.user_id = c.user_id AND x.reference_id IS NOT NULL OFFSET 0) e
   UNION ALL
   SELECT e.old_user_id, e.old_reference_id, e.event_id, e.recorded_at
-  FROM candidate c JOIN registry.auth_event e ON e.tenant_id = $1 AND e.old_user_id = c.user_id
-  WHERE e.old_reference_id IS NOT NULL
+  FROM candidate c
+  CROSS JOIN LATERAL (
+    SELECT x.old_user_id, x.old_reference_id, x.event_id, x.recorded_at FROM registry.auth_event x
+    WHERE x.tenant_id = $1 AND x.old_user_id = c.user_id AND x.old_reference_id IS NOT NULL OFFSET 0) e
 ),
 -- The first event that names each, in their order.
 first_naming AS (
@@ -135,9 +140,13 @@ first_naming AS (
 peer AS (
   SELECT DISTINCT p.user_id, p.reference_id, p.resource
   FROM candidate c
-  JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = c.user_id
-  JOIN registry.connection p ON p.tenant_id = $1 AND p.reference_id = o.reference_id AND p.resource = o.resource
-  WHERE p.status IN ('active', 'degraded')
+  CROSS JOIN LATERAL (
+    SELECT x.reference_id, x.resource FROM registry.connection x
+    WHERE x.tenant_id = $1 AND x.user_id = c.user_id OFFSET 0) o
+  CROSS JOIN LATERAL (
+    SELECT x.user_id, x.reference_id, x.resource FROM registry.connection x
+    WHERE x.tenant_id = $1 AND x.reference_id = o.reference_id AND x.resource = o.resource
+      AND x.status IN ('active', 'degraded') OFFSET 0) p
 ),
 -- Since when an id is live: the last change that made it so. Only what outlived the grace counts, because the
 -- two events of a re-authentication may come in either order.
@@ -156,29 +165,39 @@ replaced_id AS (
   SELECT c.user_id FROM candidate c
   UNION
   SELECT e.old_user_id
-  FROM candidate c JOIN registry.auth_event e ON e.tenant_id = $1 AND e.user_id = c.user_id
-  WHERE e.kind = 'user_reauth' AND e.old_user_id IS NOT NULL
+  FROM candidate c
+  CROSS JOIN LATERAL (
+    SELECT x.old_user_id FROM registry.auth_event x
+    WHERE x.tenant_id = $1 AND x.user_id = c.user_id AND x.kind = 'user_reauth' AND x.old_user_id IS NOT NULL OFFSET 0) e
 ),
 related AS (
   SELECT i.user_id FROM replaced_id i
   UNION
   SELECT o.superseded_by
-  FROM related n JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = n.user_id
-  WHERE o.superseded_by IS NOT NULL
+  FROM related n
+  CROSS JOIN LATERAL (
+    SELECT x.superseded_by FROM registry.connection x
+    WHERE x.tenant_id = $1 AND x.user_id = n.user_id AND x.superseded_by IS NOT NULL OFFSET 0) o
 ),
 reauth AS (
   SELECT e.event_id, e.user_id, e.old_user_id, e.recorded_at,
     row_number() OVER (PARTITION BY e.old_user_id ORDER BY e.recorded_at, e.event_id) AS ordinal
-  FROM related n JOIN registry.auth_event e ON e.tenant_id = $1 AND e.old_user_id = n.user_id
-  WHERE e.kind = 'user_reauth' AND e.old_user_id <> e.user_id
+  FROM related n
+  CROSS JOIN LATERAL (
+    SELECT x.event_id, x.user_id, x.old_user_id, x.recorded_at FROM registry.auth_event x
+    WHERE x.tenant_id = $1 AND x.old_user_id = n.user_id AND x.kind = 'user_reauth' AND x.old_user_id <> x.user_id
+    OFFSET 0) e
 ),
 -- The chain of replacements that begins at each old id; a cycle is a chain that comes back to its start.
 chain AS (
   SELECT DISTINCT r.old_user_id AS start, r.old_user_id AS user_id, 0 AS steps FROM reauth r
   UNION
   SELECT n.start, o.superseded_by, n.steps + 1
-  FROM chain n JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = n.user_id
-  WHERE o.superseded_by IS NOT NULL AND n.steps < 64 AND (n.steps = 0 OR n.user_id <> n.start)
+  FROM chain n
+  CROSS JOIN LATERAL (
+    SELECT x.superseded_by FROM registry.connection x
+    WHERE x.tenant_id = $1 AND x.user_id = n.user_id AND x.superseded_by IS NOT NULL OFFSET 0) o
+  WHERE n.steps < 64 AND (n.steps = 0 OR n.user_id <> n.start)
 ),
 replaced AS (
   SELECT r.old_user_id, count(DISTINCT r.user_id) AS heirs, min(r.recorded_at) AS recorded_at,
@@ -191,17 +210,26 @@ heir AS (
   SELECT c.user_id FROM candidate c
   UNION
   SELECT e.user_id
-  FROM candidate c JOIN registry.auth_event e ON e.tenant_id = $1 AND e.old_user_id = c.user_id
-  WHERE e.kind = 'user_reauth'
+  FROM candidate c
+  CROSS JOIN LATERAL (
+    SELECT x.user_id FROM registry.auth_event x
+    WHERE x.tenant_id = $1 AND x.old_user_id = c.user_id AND x.kind = 'user_reauth' OFFSET 0) e
 ),
 shared AS (
   SELECT n.user_id, e.event_id, e.recorded_at,
     row_number() OVER (PARTITION BY n.user_id ORDER BY e.recorded_at, e.event_id) AS ordinal
   FROM heir h
-  JOIN registry.auth_event e ON e.tenant_id = $1 AND e.user_id = h.user_id
-  JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = e.old_user_id
-  JOIN registry.connection n ON n.tenant_id = $1 AND n.user_id = e.user_id
-  WHERE e.kind = 'user_reauth' AND o.user_id <> n.user_id AND o.reference_id <> n.reference_id
+  CROSS JOIN LATERAL (
+    SELECT x.event_id, x.user_id, x.old_user_id, x.recorded_at FROM registry.auth_event x
+    WHERE x.tenant_id = $1 AND x.user_id = h.user_id AND x.kind = 'user_reauth' AND x.old_user_id <> x.user_id
+    OFFSET 0) e
+  CROSS JOIN LATERAL (
+    SELECT x.reference_id FROM registry.connection x
+    WHERE x.tenant_id = $1 AND x.user_id = e.old_user_id OFFSET 0) o
+  CROSS JOIN LATERAL (
+    SELECT x.user_id, x.reference_id FROM registry.connection x
+    WHERE x.tenant_id = $1 AND x.user_id = e.user_id OFFSET 0) n
+  WHERE o.reference_id <> n.reference_id
 ),
 observed AS (
   SELECT 'reference_conflict' AS kind, 'critical' AS severity, 'events_name_several' AS reason_code,
@@ -222,12 +250,15 @@ observed AS (
     jsonb_build_array(jsonb_build_object('type', 'user_id', 'id', o.user_id, 'at', l.live_at))
   FROM candidate c
   CROSS JOIN clock k
-  JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = c.user_id
+  CROSS JOIN LATERAL (
+    SELECT x.user_id FROM registry.connection x
+    WHERE x.tenant_id = $1 AND x.user_id = c.user_id AND x.status IN ('active', 'degraded') AND x.reference_id IS NULL
+    OFFSET 0) o
   CROSS JOIN LATERAL (
     SELECT max(h.recorded_at) AS live_at FROM registry.connection_change h
     WHERE h.tenant_id = $1 AND h.user_id = o.user_id AND h.to_status IN ('active', 'degraded')
       AND coalesce(h.from_status, '') NOT IN ('active', 'degraded')) l
-  WHERE o.status IN ('active', 'degraded') AND o.reference_id IS NULL AND l.live_at + k.grace <= k.at
+  WHERE l.live_at + k.grace <= k.at
   UNION ALL
   SELECT 'shared_account', 'warning', 'reauth_of_another_app_user', 'user_id', 'user_id', r.user_id,
     jsonb_agg(jsonb_build_object('type', 'event', 'id', r.event_id, 'at', r.recorded_at)
@@ -240,7 +271,9 @@ observed AS (
     'user_id', 'user_id', p.old_user_id, p.evidence
   FROM replaced p
   CROSS JOIN clock k
-  JOIN registry.connection o ON o.tenant_id = $1 AND o.user_id = p.old_user_id
+  CROSS JOIN LATERAL (
+    SELECT x.alive_key, x.correction_key FROM registry.connection x
+    WHERE x.tenant_id = $1 AND x.user_id = p.old_user_id OFFSET 0) o
   LEFT JOIN (SELECT DISTINCT x.start FROM chain x WHERE x.steps > 0 AND x.user_id = x.start) y ON y.start = p.old_user_id
   WHERE p.heirs > 1 OR y.start IS NOT NULL
      OR o.alive_key IS NULL AND o.correction_key IS NULL AND p.recorded_at + k.grace <= k.at

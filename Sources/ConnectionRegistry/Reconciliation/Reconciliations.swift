@@ -65,7 +65,7 @@ public struct Reconciliations: Sendable {
     let widening = Self.overlap.inSeconds + timing.grace(of: tenant) + Timing.toleratedFuture.inSeconds + 1
     let start = try row.decodeIfPresent("watermark", as: Date.self)?.addingTimeInterval(-widening)
     _ = try await database.run(
-      tenant.id,
+      tenant.id, compiles: false,
       [
         RegistryStatements.reconciliationAbandonOthers(id, run),
         RegistryStatements.reconciliationSubjectClear(id),
@@ -105,7 +105,7 @@ public struct Reconciliations: Sendable {
       let subjects = try rows.map { try $0.decode("subject", as: String.self) }
       // Judged, written and struck off in one transaction: what a finding says held when it was written.
       _ = try await database.run(
-        tenant.id,
+        tenant.id, compiles: false,
         [
           family.judge(subjects, of: tenant, runID: runID, timing: timing),
           RegistryStatements.reconcileVanish(id, run, .text(family.rawValue), .textArray(subjects)),

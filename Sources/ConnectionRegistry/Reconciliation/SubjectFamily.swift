@@ -40,8 +40,8 @@ enum SubjectFamily: String, CaseIterable {
 }
 
 extension PostgresStatement {
-  /// The statement without its name, so that each run of it is planned for the number of subjects at hand. A prepared
-  /// one is planned for ten after some runs, and then joins thousands by comparing all with all.
+  /// The statement without its name, so that each run of it is planned for the number of subjects at hand; a prepared
+  /// one is planned after some runs for a number that nobody knows.
   fileprivate var plannedAnew: PostgresStatement {
     var statement = self
     statement.name = nil

@@ -61,7 +61,7 @@ import Testing
   /// Cancelled at any moment, a run gives its place back at once, and the next one is right.
   @Test func aCancelledRunGivesItsPlaceBack() async throws {
     var generator = SeededGenerator(seed: TestSeed.take("aCancelledRunGivesItsPlaceBack"))
-    let delays = (0..<25).map { _ in Int.random(in: 0...3_000, using: &generator) }
+    let delays = (0..<25).map { _ in Int.random(in: 0...30_000, using: &generator) }
     try await withStage { stage in
       for number in 1...30 { try await stage.expect(Payload.auth("u\(number)", reference: nil), .accepted) }
       try await stage.letPass(seconds: 5_000)

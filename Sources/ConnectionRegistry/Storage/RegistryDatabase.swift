@@ -15,9 +15,8 @@ struct RegistryDatabase: Sendable {
   static let maximumTries = 4
 
   /// Runs the statements in one transaction of the tenant.
-  ///
-  /// - Parameter compiles: whether PostgreSQL may compile the statements; for those that join much at a time it
-  ///   believes that to pay and takes seconds for what then runs in a tenth of one.
+  /// Those that join much at a time are not to be compiled: PostgreSQL believes that to pay, and takes seconds for what
+  /// then runs in a tenth of one.
   func run(
     _ tenantID: UUID, compiles: Bool = true, _ statements: [PostgresStatement]
   ) async throws -> [PostgresResult] {

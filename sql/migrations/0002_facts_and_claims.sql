@@ -43,11 +43,12 @@ CREATE TABLE registry.auth_session (
   CONSTRAINT auth_session_idempotency_key UNIQUE (tenant_id, idempotency_key)
 );
 
--- Both ways by which an event finds its session, the sessions of one person, and those that fall due.
+-- Both ways by which an event finds its session, the sessions of one person, lists by time, and those that fall due.
 CREATE INDEX auth_session_user_id ON registry.auth_session (tenant_id, user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX auth_session_terra_session_id ON registry.auth_session (tenant_id, terra_session_id)
   WHERE terra_session_id IS NOT NULL;
 CREATE INDEX auth_session_reference_id ON registry.auth_session (tenant_id, reference_id, created_at);
+CREATE INDEX auth_session_created_at ON registry.auth_session (tenant_id, created_at, session_id);
 CREATE INDEX auth_session_expires_at ON registry.auth_session (tenant_id, expires_at);
 
 -- Which deliveries are one event. The key is the body's SHA-256 with `t`, and with the trace id: a trace id

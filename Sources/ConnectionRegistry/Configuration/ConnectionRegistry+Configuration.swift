@@ -108,14 +108,15 @@ extension ConnectionRegistry {
 }
 
 extension Duration {
-  /// Reads a duration as settings write it: a number above zero and one of `ms`, `s`, `m`, `h`, `d`.
+  /// Reads a duration as settings write it: a number and one of `ms`, `s`, `m`, `h`, `d`.
   ///
-  /// - Parameter text: such as `500ms`, `5s`, `10m`, `48h`, `3d`.
+  /// - Parameter text: such as `500ms`, `5s`, `10m`, `48h`, `3d`; from a millisecond to ten years.
   package init?(setting text: String) {
-    let units: [(String, Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)]
-    guard let unit = units.first(where: { text.hasSuffix($0.0) }),
-      let number = Double(text.dropLast(unit.0.count)), number > 0, number * unit.1 <= 3_650 * 86_400
+    let units = ["ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400]
+    let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+    guard let number = Double(digits), let unit = units[String(text.dropFirst(digits.count))],
+      number * unit >= 0.001, number * unit <= 3_650 * 86_400
     else { return nil }
-    self = .milliseconds(Int64((number * unit.1 * 1_000).rounded()))
+    self = .milliseconds(Int64((number * unit * 1_000).rounded()))
   }
 }

@@ -19,9 +19,11 @@ struct QueryParameters {
         let known = allowed.sorted().joined(separator: ", ")
         throw Problem(.badRequest, "invalid_request", "The query takes \(known), and nothing else.", field: nil)
       }
-      guard let value = PercentCoding.decode(parts.count == 2 ? parts[1] : "", plusIsSpace: true) else {
+      guard let value = PercentCoding.decode(parts.count == 2 ? parts[1] : "", plusIsSpace: true),
+        !value.utf8.contains(0)
+      else {
         throw Problem(
-          .badRequest, "invalid_request", "The value must be percent-encoded UTF-8.", field: name)
+          .badRequest, "invalid_request", "The value must be percent-encoded UTF-8 without NUL.", field: name)
       }
       guard values.updateValue(value, forKey: name) == nil else {
         throw Problem(.badRequest, "invalid_request", "The parameter may be given once.", field: name)

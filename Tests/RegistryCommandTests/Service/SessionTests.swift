@@ -194,7 +194,7 @@ import Testing
       }
       for query in [
         "limit=0", "limit=201", "limit=x", "limit=1&limit=2", "refrence_id=x", "status=asleep", "cursor=nonsense",
-        "reference_id=%FF",
+        "reference_id=%FF", "reference_id=a%00b", "resource=%00",
       ] {
         let answer = try await service.sendRaw(
           "GET /v1/connections?\(query)", headers: [("Authorization", "Bearer \(key)")])

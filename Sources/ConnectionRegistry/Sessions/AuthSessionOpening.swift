@@ -53,8 +53,8 @@ struct AuthSessionOpening: Sendable {
     }
     referenceID = new.referenceID
     kind = resource == nil ? .widget : .direct
-    success = try ReturnURL(new.success, field: "success_url", of: tenant).text
-    failure = try ReturnURL(new.failure, field: "failure_url", of: tenant).text
+    success = try ReturnURL(new.success, field: "success", of: tenant).text
+    failure = try ReturnURL(new.failure, field: "failure", of: tenant).text
     language = new.language
     self.providers = providers.map { $0.uppercased() }
     multiAuth = new.multiAuth

@@ -87,13 +87,13 @@ import Testing
       (try Self.body(["reference_id": ""]), "invalid_request", "reference_id"),
       (try Self.body(["reference_id": String(repeating: "r", count: 4_096)]), "invalid_request", "reference_id"),
       (try Self.body(["reference_id": "a\0b"]), "invalid_request", "reference_id"),
-      (try Self.body(["success": "http://app.acme.io/devices"]), "return_url_not_allowed", nil),
-      (try Self.body(["success": "javascript:alert(1)"]), "return_url_not_allowed", nil),
-      (try Self.body(["success": "https://evil.example/devices"]), "return_url_not_allowed", nil),
-      (try Self.body(["success": "https://app.acme.io/devicesEvil"]), "return_url_not_allowed", nil),
-      (try Self.body(["success": "https://app.acme.io@evil.example/devices"]), "return_url_not_allowed", nil),
-      (try Self.body(["failure": "data:text/html,x"]), "return_url_not_allowed", nil),
-      (try Self.body(["failure": "https://app.acme.io/devices\r\nX: y"]), "return_url_not_allowed", nil),
+      (try Self.body(["success": "http://app.acme.io/devices"]), "return_url_not_allowed", "success"),
+      (try Self.body(["success": "javascript:alert(1)"]), "return_url_not_allowed", "success"),
+      (try Self.body(["success": "https://evil.example/devices"]), "return_url_not_allowed", "success"),
+      (try Self.body(["success": "https://app.acme.io/devicesEvil"]), "return_url_not_allowed", "success"),
+      (try Self.body(["success": "https://app.acme.io@evil.example/devices"]), "return_url_not_allowed", "success"),
+      (try Self.body(["failure": "data:text/html,x"]), "return_url_not_allowed", "failure"),
+      (try Self.body(["failure": "https://app.acme.io/devices\r\nX: y"]), "return_url_not_allowed", "failure"),
     ]
     try await deployment.serve { service in
       for (json, code, field) in cases {

@@ -44,6 +44,9 @@ extension Listed: Decodable where Item: Decodable {}
 
 /// A position in a list: the time and the id of the last row, so that rows written meanwhile move nothing.
 struct Cursor: Sendable, Hashable {
+  /// From the year 1 to the year 9999, in microseconds since 1970: what a row can hold.
+  private static let storable: ClosedRange<Int64> = -62_135_596_800_000_000...253_402_300_799_999_999
+
   var at: Date
   var id: String
 
@@ -62,7 +65,9 @@ struct Cursor: Sendable, Hashable {
       throw refused
     }
     let parts = String(decoding: data, as: UTF8.self).split(separator: " ", maxSplits: 1)
-    guard parts.count == 2, let microseconds = Int64(parts[0]), !parts[1].utf8.contains(0) else { throw refused }
+    guard parts.count == 2, let microseconds = Int64(parts[0]), Self.storable.contains(microseconds),
+      !parts[1].utf8.contains(0)
+    else { throw refused }
     self.at = Date(timeIntervalSince1970: Double(microseconds) / 1_000_000)
     self.id = String(parts[1])
   }

@@ -22,6 +22,12 @@ import Testing
     expectError(.invalidRequest) { _ = try Cursor(page: Page(limit: 1, cursor: text)) }
   }
 
+  /// Years that no row can hold.
+  @Test(arguments: ["OTIyMzM3MjAzNjg1NDc3NTgwNyBh", "LTkyMjMzNzIwMzY4NTQ3NzU4MDggYWFh"])
+  func aTimeOutOfRangeIsRefused(_ text: String) {
+    expectError(.invalidRequest) { _ = try Cursor(page: Page(limit: 1, cursor: text)) }
+  }
+
   @Test(arguments: [0, -1, 1_001]) func aPageHasOneToAThousandRows(_ limit: Int) {
     expectError(.invalidRequest) { _ = try Cursor(page: Page(limit: limit)) }
   }

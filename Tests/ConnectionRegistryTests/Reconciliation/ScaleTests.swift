@@ -32,7 +32,7 @@ import Testing
         SELECT tenant_id, user_id, 1, 'active', 'event', 'x', recorded_at FROM registry.connection
         """,
       ] {
-        try await stage.owner.execute(PostgresStatement(text), deadline: .now + .seconds(60))
+        _ = try await stage.owner.execute(PostgresStatement(text), deadline: .now + .seconds(60))
       }
       let start = ContinuousClock.now
       let run = try await stage.registry.reconciliations.run(tenant: "acme")

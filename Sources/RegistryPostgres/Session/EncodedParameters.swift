@@ -4,6 +4,8 @@ struct EncodedParameters: Sendable {
   private var offsets: [Int?] = []
   private var lengths: [CInt] = []
   private var formats: [CInt] = []
+  /// How many bytes the statement's text and its parameters take together.
+  let byteCount: Int
 
   /// Lays out the parameters of a statement and checks what PostgreSQL could not take.
   /// - Throws: `invalidParameter`, naming the parameter by its number and never by its value.
@@ -32,6 +34,7 @@ struct EncodedParameters: Sendable {
         "the statement and its parameters take \(total) bytes, more than the limit of "
           + "\(PostgresStatement.maximumBytes): split the work into several statements")
     }
+    byteCount = total
     memory.reserveCapacity(total)
     for (index, parameter) in parameters.enumerated() {
       switch parameter.storage {

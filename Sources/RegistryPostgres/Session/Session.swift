@@ -18,6 +18,10 @@ actor Session {
   /// While set, waits end at this instant only and cancellation is not observed.
   private var shield: ContinuousClock.Instant?
   private var mustBeClosed = false
+  /// The number of the present operation, where it has one.
+  private var ticket: UInt64?
+  /// The last operation that nobody waits for any more.
+  private var abandonedTicket: UInt64?
 
   init(
     _ connection: TransferredPointer, registration: Registration, notices: NoticeSink,
@@ -50,9 +54,18 @@ actor Session {
     mustBeClosed = true
   }
 
+  /// Ends the operation of this number as a cancelled task ends its own, whether it runs or is still to begin; an
+  /// operation that is over is not touched.
+  func abandon(_ ticket: UInt64) {
+    abandonedTicket = ticket
+    if isAbandoned { registration.cancel() }
+  }
+
+  private var isAbandoned: Bool { isBusy && ticket != nil && ticket == abandonedTicket }
+
   /// Runs one operation under a deadline and the task's cancellation.
   func perform<Value: Sendable>(
-    until deadline: ContinuousClock.Instant?, _ body: () async throws(PostgresError) -> Value
+    until deadline: ContinuousClock.Instant?, ticket: UInt64? = nil, _ body: () async throws(PostgresError) -> Value
   ) async throws(PostgresError) -> Value {
     guard !isBusy else {
       throw PostgresError(
@@ -69,6 +82,7 @@ actor Session {
     interruption = nil
     shield = nil
     self.deadline = deadline
+    self.ticket = ticket
     handle.notices.reset()
     defer {
       isBusy = false
@@ -97,6 +111,7 @@ actor Session {
     }
     isBusy = true
     interruption = nil
+    ticket = nil
     defer {
       isBusy = false
       shield = nil
@@ -135,8 +150,10 @@ actor Session {
   }
 
   private func waitForSocket(_ interest: Interest) async throws(PostgresError) {
-    let wakeup = await registration.wait(
-      for: interest, until: shield ?? deadline, observingCancellation: shield == nil)
+    let wakeup =
+      isAbandoned && shield == nil
+      ? .cancelled
+      : await registration.wait(for: interest, until: shield ?? deadline, observingCancellation: shield == nil)
     switch wakeup {
     case .ready:
       return

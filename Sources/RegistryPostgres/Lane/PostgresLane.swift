@@ -1,0 +1,158 @@
+public import Logging
+import NIOConcurrencyHelpers
+public import ServiceLifecycle
+
+/// A connection on which the work of many concurrent callers travels together: one transaction, one sync, one commit.
+///
+/// What comes while a batch is under way is the next batch; there is no timer, and a lone caller goes out at once.
+/// Results are handed out only once the COMMIT and the sync were answered. When a batch fails, it is rolled back and each
+/// of its callers is run by itself, so that only the one at fault gets an error. Each caller's settings hold for its own
+/// statements only.
+///
+/// Callers of one batch share a transaction: they see one `now()`, and each may see what its predecessors wrote, which
+/// then commits with it. Statements that would end the transaction, change settings or hold the connection are refused;
+/// such work belongs on a ``PostgresPool``. Creating a lane does no I/O; ``run()`` must run for as long as it is used.
+public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Service {
+  typealias Answer = Result<[PostgresResult], PostgresError>
+
+  struct Caller {
+    var request: LaneRequest
+    var continuation: CheckedContinuation<Answer, Never>
+  }
+
+  struct State {
+    var machine: LaneStateMachine
+    var sessions: [LaneStateMachine.ConnectionID: Session] = [:]
+    var callers: [LaneStateMachine.CallerID: Caller] = [:]
+    var openings: [LaneStateMachine.ConnectionID: Task<Void, Never>] = [:]
+    var nextCaller: LaneStateMachine.CallerID = 1
+    var lastFailure: PostgresError?
+    var alarm: Alarm?
+    var hasRun = false
+  }
+
+  /// What ``run()`` has to do.
+  enum Command: Sendable {
+    case open(LaneStateMachine.ConnectionID)
+    case close(Session)
+  }
+
+  /// The configuration the lane was made with.
+  public let configuration: Configuration
+  let logger: Logger
+  let state: NIOLockedValueBox<State>
+  let commands: AsyncStream<Command>
+  let commandInput: AsyncStream<Command>.Continuation
+
+  /// Makes a lane; nothing is opened or checked before ``run()``.
+  /// - Parameters:
+  ///   - configuration: where to connect and the limits.
+  ///   - logger: receives connections opened and closed and the server's notices, at debug.
+  public init(configuration: Configuration, logger: Logger) {
+    self.configuration = configuration
+    self.logger = logger
+    state = NIOLockedValueBox(State(machine: LaneStateMachine(limits: configuration.limits)))
+    (commands, commandInput) = AsyncStream.makeStream(of: Command.self)
+  }
+
+  deinit {
+    state.withLockedValue { $0.alarm }?.close()
+  }
+
+  /// Runs a lane for the length of a closure.
+  /// - Parameters:
+  ///   - configuration: where to connect and the limits.
+  ///   - logger: as for ``init(configuration:logger:)``.
+  ///   - isolation: the actor on which the closure runs; the caller's.
+  ///   - body: the work. The lane is of no use after it.
+  /// - Returns: what the body returned.
+  /// - Throws: what the body threw; ``PostgresError`` of code `invalidConfiguration`.
+  @discardableResult
+  public static func withLane<Value>(
+    _ configuration: Configuration, logger: Logger, isolation: isolated (any Actor)? = #isolation,
+    _ body: (PostgresLane) async throws -> sending Value
+  ) async throws -> sending Value {
+    _ = try configuration.validated()
+    let lane = PostgresLane(configuration: configuration, logger: logger)
+    // Not a child of a group, because the closure must run on the caller's own actor.
+    let running = Task { try await lane.run() }
+    do {
+      let value = try await body(lane)
+      lane.shutDown()
+      try await running.value
+      return value
+    } catch {
+      lane.shutDown()
+      _ = await running.result
+      throw error
+    }
+  }
+
+  /// Runs one statement, together with whoever else calls at the moment.
+  /// - Parameters:
+  ///   - statement: a SELECT, INSERT, UPDATE, DELETE, MERGE, WITH, VALUES or TABLE.
+  ///   - deadline: when to give up, waiting included; `nil` takes the configuration's default.
+  /// - Returns: the rows and the count of rows affected, once committed.
+  /// - Throws: ``PostgresError`` as ``execute(_:isIdempotent:deadline:)``, without an index.
+  public func execute(
+    _ statement: PostgresStatement, deadline: ContinuousClock.Instant?
+  ) async throws -> PostgresResult {
+    do throws(PostgresError) {
+      let request = try LaneRequest(PostgresBatch(statements: [statement]), isBare: true)
+      let results = try await submit(request, isIdempotent: configuration.repeatsAfterLoss, until: deadline)
+      guard let result = results.first else {
+        throw PostgresError(.protocolViolation, "the server ended the statement without a result")
+      }
+      return result
+    } catch {
+      var error = error
+      error.statementIndex = nil
+      throw error
+    }
+  }
+
+  /// Runs a batch in one transaction with whoever else calls at the moment.
+  /// - Parameters:
+  ///   - batch: the settings and statements.
+  ///   - deadline: when to give up, waiting included; `nil` takes the configuration's default.
+  /// - Returns: one result per statement, once committed.
+  /// - Throws: ``PostgresError`` as ``execute(_:isIdempotent:deadline:)``.
+  public func execute(_ batch: PostgresBatch, deadline: ContinuousClock.Instant?) async throws -> [PostgresResult] {
+    try await execute(batch, isIdempotent: configuration.repeatsAfterLoss, deadline: deadline)
+  }
+
+  /// Runs a batch in one transaction with whoever else calls at the moment.
+  /// - Parameters:
+  ///   - batch: the settings and statements.
+  ///   - isIdempotent: whether it may be repeated after a connection was lost with its outcome open.
+  ///   - deadline: when to give up, waiting included; `nil` takes the configuration's default.
+  /// - Returns: one result per statement, once committed.
+  /// - Throws: ``PostgresError``: `server` with its SQLSTATE and the index of the caller's own statement; `unsupported`
+  ///   for a statement that cannot share a transaction; `invalidParameter`; `queueFull`, `closed`, `connectionFailed`
+  ///   when nothing was sent; `timedOut` and `cancelled`, which leave the neighbours alone and therefore say
+  ///   ``PostgresError/mayHaveTakenEffect`` once the batch is under way; `connectionLost`, `outcomeUnknown`.
+  public func execute(
+    _ batch: PostgresBatch, isIdempotent: Bool, deadline: ContinuousClock.Instant? = nil
+  ) async throws -> [PostgresResult] {
+    try await submit(try LaneRequest(batch, isBare: false), isIdempotent: isIdempotent, until: deadline)
+  }
+
+  /// Refuses new callers, serves those who wait, closes the connections; ``run()`` then returns.
+  public func shutDown() {
+    perform { $0.drain(now: .now) }
+    cancelOpeningsIfOver()
+  }
+
+  /// Refuses everyone and ends what is under way.
+  func terminate() {
+    perform { $0.terminate() }
+    cancelOpeningsIfOver()
+  }
+
+  func cancelOpeningsIfOver() {
+    let openings = state.withLockedValue { state in
+      state.machine.phase == .finished ? Array(state.openings.values) : []
+    }
+    for opening in openings { opening.cancel() }
+  }
+}

@@ -1,0 +1,258 @@
+import Foundation
+import Testing
+
+@testable import RegistryPostgres
+
+@Suite struct LaneStateMachineTests {
+  typealias Machine = LaneStateMachine
+
+  private let start = ContinuousClock.now
+
+  private func machine(waiting: Int = 10, callers: Int = 4, connections: Int = 1) -> Machine {
+    Machine(
+      limits: .init(
+        connections: connections, maximumWaiting: waiting, maximumWaitingBytes: 1000, batchCallers: callers,
+        batchStatements: 8, batchBytes: 500, outageTolerance: .seconds(1)))
+  }
+
+  private func demand(
+    bytes: Int = 10, statements: Int = 1, _ isolation: PostgresIsolation = .serverDefault, idempotent: Bool = false,
+    until seconds: Double = 30
+  ) -> Machine.Demand {
+    .init(
+      statements: statements, bytes: bytes, isolation: isolation, isIdempotent: idempotent,
+      deadline: start + .seconds(seconds))
+  }
+
+  private func running(_ machine: Machine) -> Machine {
+    var machine = machine
+    #expect(machine.start(now: start) == [.open(1)])
+    #expect(machine.opened(1, now: start) == [])
+    return machine
+  }
+
+  @Test func whatComesMeanwhileIsTheNextBatch() {
+    var machine = running(machine())
+    #expect(machine.submit(1, demand(), now: start).1.contains(.start(1, 1, [1])))
+    for id in 2...6 { #expect(machine.submit(UInt64(id), demand(), now: start).0 == nil) }
+    #expect(
+      machine.ended(1, .committed, isReusable: true, jitter: 0, now: start)
+        == [.deliver(1, position: 0), .start(1, 2, [2, 3, 4, 5])])
+    #expect(machine.ended(2, .committed, isReusable: true, jitter: 0, now: start).last == .start(1, 3, [6]))
+  }
+
+  @Test func aFailedBatchIsRunCallerByCaller() {
+    var machine = machine()
+    for id in 1...2 { _ = machine.submit(UInt64(id), demand(), now: start) }
+    _ = machine.start(now: start)
+    #expect(machine.opened(1, now: start) == [.start(1, 1, [1, 2])])
+    let failed = Machine.Outcome.failed(mayHaveTakenEffect: false, isTransient: false)
+    #expect(machine.ended(1, failed, isReusable: true, jitter: 0, now: start) == [.start(1, 2, [1])])
+    #expect(
+      machine.ended(2, failed, isReusable: true, jitter: 0, now: start)
+        == [.fail(1, position: 0), .start(1, 3, [2])])
+    #expect(machine.ended(3, .committed, isReusable: true, jitter: 0, now: start) == [.deliver(2, position: 0)])
+  }
+
+  @Test func isolationAndSizePartBatches() {
+    var machine = machine()
+    _ = machine.submit(1, demand(), now: start)
+    _ = machine.submit(2, demand(.serializable), now: start)
+    _ = machine.submit(3, demand(bytes: 400, .serializable), now: start)
+    _ = machine.submit(4, demand(bytes: 400, .serializable), now: start)
+    _ = machine.start(now: start)
+    #expect(machine.opened(1, now: start) == [.start(1, 1, [1])])
+    #expect(machine.ended(1, .committed, isReusable: true, jitter: 0, now: start).last == .start(1, 2, [2, 3]))
+  }
+
+  @Test func aFullQueueRefuses() {
+    var machine = machine(waiting: 2)
+    #expect(machine.submit(1, demand(bytes: 5000), now: start).0 == nil)
+    #expect(machine.submit(2, demand(), now: start).0 == .queueFull)
+    #expect(machine.cancel(1) == [.refuse(1, .cancelled)])
+    #expect(machine.submit(3, demand(), now: start).0 == nil)
+    #expect(machine.submit(4, demand(), now: start).0 == nil)
+    #expect(machine.submit(5, demand(), now: start).0 == .queueFull)
+  }
+
+  @Test func aBatchIsAbandonedOnlyWhenAllHaveLeft() {
+    var machine = machine()
+    _ = machine.submit(1, demand(until: 5), now: start)
+    _ = machine.submit(2, demand(), now: start)
+    _ = machine.start(now: start)
+    _ = machine.opened(1, now: start)
+    #expect(machine.cancel(2) == [.refuse(2, .cancelledUnderWay)])
+    #expect(
+      machine.timePassed(now: start + .seconds(5)) == [.refuse(1, .timedOutUnderWay), .abandon(1, 1)])
+    #expect(machine.ended(1, .committed, isReusable: true, jitter: 0, now: start) == [])
+  }
+
+  @Test func aLostBatchIsRepeatedOnlyForTheIdempotent() {
+    var machine = machine()
+    _ = machine.submit(1, demand(idempotent: true), now: start)
+    _ = machine.submit(2, demand(), now: start)
+    _ = machine.start(now: start)
+    _ = machine.opened(1, now: start)
+    let lost = Machine.Outcome.failed(mayHaveTakenEffect: true, isTransient: true)
+    let actions = machine.ended(1, lost, isReusable: false, jitter: 0, now: start)
+    #expect(actions == [.fail(2, position: 1), .close(1), .open(2)])
+    #expect(machine.opened(2, now: start) == [.start(2, 2, [1])])
+  }
+
+  @Test func whatWasNotSentKeepsItsPlace() {
+    var machine = machine()
+    _ = machine.submit(1, demand(), now: start)
+    _ = machine.start(now: start)
+    _ = machine.opened(1, now: start)
+    _ = machine.submit(2, demand(), now: start)
+    _ = machine.ended(1, .notSent, isReusable: false, jitter: 0, now: start)
+    #expect(machine.opened(2, now: start) == [.start(2, 2, [1, 2])])
+  }
+
+  /// Random events against a model that knows only who waits for an answer and what runs where.
+  @Test func everyCallerGetsOneAnswer() {
+    let given = ProcessInfo.processInfo.environment["REGISTRY_TEST_SEED"].flatMap(UInt64.init)
+    let seed = given ?? UInt64.random(in: 0...UInt64.max)
+    print("seed \(seed); repeat with REGISTRY_TEST_SEED=\(seed)")
+    for schedule in 0..<UInt64(200) {
+      let violations = run(seed: seed &+ schedule)
+      #expect(violations.isEmpty, "REGISTRY_TEST_SEED=\(seed), schedule \(schedule): \(violations)")
+    }
+  }
+
+  private func run(seed: UInt64) -> [String] {
+    var random = SeededGenerator(seed: seed)
+    var machine = machine(
+      waiting: Int.random(in: 1...12, using: &random), callers: Int.random(in: 1...6, using: &random),
+      connections: Int.random(in: 1...3, using: &random))
+    var model = LaneModel()
+    var now = start
+    var next: UInt64 = 1
+    if Bool.random(using: &random) { model.apply(machine.start(now: now)) }
+    for _ in 0..<400 {
+      now += .milliseconds(Int.random(in: 0...100, using: &random))
+      switch Int.random(in: 0..<100, using: &random) {
+      case 0..<45:
+        let demand = Machine.Demand(
+          statements: Int.random(in: 0...5, using: &random), bytes: Int.random(in: 0...600, using: &random),
+          isolation: Int.random(in: 0..<4, using: &random) == 0 ? .serializable : .serverDefault,
+          isIdempotent: Bool.random(using: &random),
+          deadline: now + .milliseconds(Int.random(in: 0...3000, using: &random)))
+        let (refusal, actions) = machine.submit(next, demand, now: now)
+        if refusal == nil { model.unanswered.insert(next) }
+        model.apply(actions)
+        next += 1
+      case 45..<52:
+        if let id = model.unanswered.sorted().randomElement(using: &random) { model.apply(machine.cancel(id)) }
+      case 52..<58: model.apply(machine.start(now: now))
+      case 58..<68:
+        guard let id = model.opening.sorted().randomElement(using: &random) else { continue }
+        model.opening.remove(id)
+        if Bool.random(using: &random) {
+          model.open.insert(id)
+          model.apply(machine.opened(id, now: now))
+        } else {
+          let isPermanent = Int.random(in: 0..<5, using: &random) == 0
+          model.apply(machine.openingFailed(id, isPermanent: isPermanent, jitter: 0.5, now: now))
+        }
+      case 68..<92:
+        guard let id = model.running.keys.sorted().randomElement(using: &random) else { continue }
+        model.end(id, &machine, &random, now)
+      default: model.apply(machine.timePassed(now: now))
+      }
+      if machine.waitingCount != model.waitingCount { model.violations.append("the count of waiting callers is off") }
+    }
+    model.apply(Bool.random(using: &random) ? machine.drain(now: now) : machine.terminate())
+    for _ in 0..<1000 where machine.phase != .finished {
+      now += .milliseconds(50)
+      for id in model.running.keys.sorted() { model.end(id, &machine, &random, now) }
+      for id in model.opening.sorted() {
+        model.opening.remove(id)
+        model.open.insert(id)
+        model.apply(machine.opened(id, now: now))
+      }
+      model.apply(machine.timePassed(now: now))
+    }
+    if machine.phase != .finished { model.violations.append("the lane does not end") }
+    if !model.unanswered.isEmpty { model.violations.append("\(model.unanswered) were never answered") }
+    if !model.open.isEmpty { model.violations.append("\(model.open) were never closed") }
+    return model.violations
+  }
+}
+
+/// What must hold of a lane whatever happens.
+private struct LaneModel {
+  var unanswered: Set<UInt64> = []
+  var opening: Set<UInt64> = []
+  var open: Set<UInt64> = []
+  var running: [UInt64: (connection: UInt64, callers: [UInt64])] = [:]
+  private var ending: [UInt64] = []
+  private var outcome: LaneStateMachine.Outcome?
+  var violations: [String] = []
+
+  var waitingCount: Int {
+    let travelling = Set(running.values.flatMap(\.callers))
+    return unanswered.subtracting(travelling).count
+  }
+
+  mutating func end(
+    _ id: UInt64, _ machine: inout LaneStateMachine, _ random: inout SeededGenerator, _ now: ContinuousClock.Instant
+  ) {
+    guard let batch = running.removeValue(forKey: id) else { return }
+    let outcomes: [LaneStateMachine.Outcome] = [
+      .committed, .committed, .notSent, .failed(mayHaveTakenEffect: false, isTransient: false),
+      .failed(mayHaveTakenEffect: false, isTransient: true), .failed(mayHaveTakenEffect: true, isTransient: true),
+    ]
+    let outcome = outcomes[Int.random(in: 0..<outcomes.count, using: &random)]
+    ending = batch.callers
+    self.outcome = outcome
+    let isReusable = outcome == .notSent ? false : Bool.random(using: &random)
+    apply(machine.ended(id, outcome, isReusable: isReusable, jitter: 0.5, now: now))
+    ending = []
+    self.outcome = nil
+  }
+
+  mutating func apply(_ actions: [LaneStateMachine.Action]) {
+    for action in actions {
+      switch action {
+      case .start(let connection, let batch, let callers):
+        if !open.contains(connection) { violations.append("batch \(batch) starts on a closed connection") }
+        if running.values.contains(where: { $0.connection == connection }) {
+          violations.append("connection \(connection) runs two batches")
+        }
+        if callers.isEmpty || Set(callers).count != callers.count { violations.append("batch \(batch) is malformed") }
+        for caller in callers where !unanswered.contains(caller) { violations.append("\(caller) is run though gone") }
+        for other in running.values where !Set(other.callers).isDisjoint(with: Set(callers).intersection(unanswered)) {
+          violations.append("a caller of batch \(batch) is run twice at once")
+        }
+        running[batch] = (connection, callers)
+      case .deliver(let id, let position):
+        answer(id)
+        if outcome != .committed { violations.append("\(id) gets results of a batch that did not commit") }
+        if !ending.indices.contains(position) || ending[position] != id { violations.append("\(id) gets another's") }
+      case .fail(let id, let position):
+        answer(id)
+        if outcome == .committed || outcome == .notSent { violations.append("\(id) fails without a failure") }
+        if !ending.indices.contains(position) || ending[position] != id { violations.append("\(id) gets another's") }
+      case .refuse(let id, let refusal):
+        let isUnderWay = running.values.contains { $0.callers.contains(id) }
+        let saysSo = [.timedOutUnderWay, .cancelledUnderWay, .closedUnderWay].contains(refusal)
+        if isUnderWay != saysSo { violations.append("\(id) is told \(refusal) though under way: \(isUnderWay)") }
+        answer(id)
+      case .abandon(_, let batch):
+        if running[batch]?.callers.contains(where: unanswered.contains) != false {
+          violations.append("batch \(batch) is abandoned though somebody waits")
+        }
+      case .open(let id): opening.insert(id)
+      case .close(let id):
+        if open.remove(id) == nil { violations.append("\(id) is closed though not open") }
+      case .finish: opening.removeAll()
+      case .setAlarm: break
+      }
+    }
+  }
+
+  private mutating func answer(_ id: UInt64) {
+    if unanswered.remove(id) == nil { violations.append("\(id) is answered twice") }
+  }
+}

@@ -32,6 +32,7 @@ struct LaneStateMachine {
     var bytes: Int
     /// Only callers of one isolation share a transaction.
     var isolation: PostgresIsolation
+    var order = PostgresBatch.Order.any
     var isIdempotent: Bool
     var deadline: Instant
   }
@@ -324,8 +325,8 @@ extension LaneStateMachine {
     return actions
   }
 
-  /// Who travels next: one to be run alone, or as many from the head of the queue as may share a transaction. The one
-  /// at the head always goes, however large.
+  /// Who travels next: one to be run alone, or as many from the head of the queue as may share a transaction, in the
+  /// order in which they say they lock. The one at the head always goes, however large.
   private mutating func nextMembers() -> [CallerID] {
     while let id = alone.popFirst() { if isWaiting(id) { return [id] } }
     var members: [CallerID] = []
@@ -340,14 +341,26 @@ extension LaneStateMachine {
       statements += caller.demand.statements
       bytes += caller.demand.bytes
       if let isolation {
-        guard caller.demand.isolation == isolation, statements <= limits.batchStatements, bytes <= limits.batchBytes
+        guard caller.demand.isolation == isolation, caller.demand.order != .alone, statements <= limits.batchStatements,
+          bytes <= limits.batchBytes
         else { break }
       }
       isolation = caller.demand.isolation
       members.append(id)
       queue.removeFirst()
+      if caller.demand.order == .alone { break }
     }
-    return members
+    return inOrder(members)
+  }
+
+  private func inOrder(_ members: [CallerID]) -> [CallerID] {
+    guard members.count > 1 else { return members }
+    let keyed = members.map { id -> (id: CallerID, key: [UInt8]) in
+      guard case .by(let key) = callers[id]?.demand.order else { return (id, []) }
+      return (id, key)
+    }
+    guard keyed.contains(where: { !$0.key.isEmpty }) else { return members }
+    return keyed.sorted { $0.key == $1.key ? $0.id < $1.id : $0.key.lexicographicallyPrecedes($1.key) }.map(\.id)
   }
 
   private mutating func openAsNeeded(now: Instant) -> [Action] {

@@ -8,8 +8,8 @@ extension PostgresLane {
     /// What `pg_stat_activity.application_name` shows; default `connection-registry`.
     public var applicationName = "connection-registry"
     /// How many connections; default 1. A lane for writes keeps to one: two transactions that join many callers and
-    /// touch the same rows in different orders deadlock, and one connection has no such neighbour. With more, a
-    /// deadlock (40P01) costs a repetition caller by caller.
+    /// lock the same rows in different orders deadlock. Between connections, and between processes, callers that give
+    /// ``PostgresBatch/order`` do not; of others a deadlock (40P01) costs a repetition caller by caller.
     public var connections = 1
     /// The most callers that wait for a batch; one more is refused with code `queueFull`. Default 4,096.
     public var maximumWaiting = 4096

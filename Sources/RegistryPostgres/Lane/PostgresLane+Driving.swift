@@ -28,7 +28,7 @@ extension PostgresLane {
     }
     let demand = LaneStateMachine.Demand(
       statements: request.batch.statements.count, bytes: request.byteCount, isolation: request.batch.isolation,
-      isIdempotent: isIdempotent, deadline: deadline ?? .now + configuration.defaultTimeout)
+      order: request.batch.order, isIdempotent: isIdempotent, deadline: deadline ?? .now + configuration.defaultTimeout)
     let answer: Answer = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         enqueue(id, Caller(request: request, continuation: continuation), demand)

@@ -57,24 +57,43 @@ public struct PostgresBatch: Sendable {
     }
   }
 
+  /// Where a batch stands among those that share its transaction, for a scheduler that joins the batches of many callers.
+  ///
+  /// Transactions that lock the same rows in different orders deadlock. Callers are independent of each other, so they
+  /// can be put in any order; in the order of their keys all transactions, those of other processes too, lock in one.
+  public enum Order: Sendable, Hashable {
+    /// Anywhere, before those that have a key: it locks nothing that others lock too.
+    case any
+    /// In the order of these bytes. Whoever locks one contended row gives what identifies it. Where the bytes begin with
+    /// the tenant, a tenant's callers follow each other and its setting travels once.
+    case by([UInt8])
+    /// In a transaction of its own: it locks several contended rows, itself in the order of their keys.
+    case alone
+  }
+
   /// The settings, in order.
   public var settings: [Setting]
   /// The statements, in order.
   public var statements: [PostgresStatement]
   /// How the transaction is isolated from others.
   public var isolation: PostgresIsolation
+  /// Where it stands among those that share its transaction; a pool, which joins none, does not look at it.
+  public var order: Order
 
   /// Describes a batch; nothing is sent yet.
   /// - Parameters:
   ///   - settings: what `SET LOCAL` sets before the statements.
   ///   - statements: at most ``maximumStatements``.
   ///   - isolation: the isolation level and access mode; by default the server's own.
+  ///   - order: where it stands among those that share its transaction; by default anywhere.
   public init(
-    settings: [Setting] = [], statements: [PostgresStatement], isolation: PostgresIsolation = .serverDefault
+    settings: [Setting] = [], statements: [PostgresStatement], isolation: PostgresIsolation = .serverDefault,
+    order: Order = .any
   ) {
     self.settings = settings
     self.statements = statements
     self.isolation = isolation
+    self.order = order
   }
 
   /// The most statements that one batch may hold: 4,096.

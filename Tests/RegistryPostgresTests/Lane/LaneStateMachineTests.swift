@@ -16,11 +16,11 @@ import Testing
   }
 
   private func demand(
-    bytes: Int = 10, statements: Int = 1, _ isolation: PostgresIsolation = .serverDefault, idempotent: Bool = false,
-    until seconds: Double = 30
+    bytes: Int = 10, statements: Int = 1, _ isolation: PostgresIsolation = .serverDefault,
+    order: PostgresBatch.Order = .any, idempotent: Bool = false, until seconds: Double = 30
   ) -> Machine.Demand {
     .init(
-      statements: statements, bytes: bytes, isolation: isolation, isIdempotent: idempotent,
+      statements: statements, bytes: bytes, isolation: isolation, order: order, isIdempotent: idempotent,
       deadline: start + .seconds(seconds))
   }
 
@@ -63,6 +63,32 @@ import Testing
     _ = machine.start(now: start)
     #expect(machine.opened(1, now: start) == [.start(1, 1, [1])])
     #expect(machine.ended(1, .committed, isReusable: true, jitter: 0, now: start).last == .start(1, 2, [2, 3]))
+  }
+
+  @Test func callersOfABatchStandInTheOrderOfTheirKeys() {
+    var machine = machine(callers: 8)
+    let orders: [PostgresBatch.Order] = [
+      .by([2, 0]), .by([2]), .any, .by([1, 9]), .by([2, 0]), .any, .by([1, 255]),
+    ]
+    for (index, order) in orders.enumerated() {
+      _ = machine.submit(UInt64(index + 1), demand(order: order), now: start)
+    }
+    _ = machine.start(now: start)
+    #expect(machine.opened(1, now: start) == [.start(1, 1, [3, 6, 4, 7, 2, 1, 5])])
+    let answers = machine.ended(1, .committed, isReusable: true, jitter: 0, now: start)
+    #expect(answers == [3, 6, 4, 7, 2, 1, 5].enumerated().map { .deliver($1, position: $0) })
+  }
+
+  @Test func whoLocksSeveralRowsTravelsAlone() {
+    var machine = machine()
+    for (id, order) in [(1, PostgresBatch.Order.any), (2, .alone), (3, .by([1])), (4, .by([0])), (5, .alone)] {
+      _ = machine.submit(UInt64(id), demand(order: order), now: start)
+    }
+    _ = machine.start(now: start)
+    #expect(machine.opened(1, now: start) == [.start(1, 1, [1])])
+    #expect(machine.ended(1, .committed, isReusable: true, jitter: 0, now: start).last == .start(1, 2, [2]))
+    #expect(machine.ended(2, .committed, isReusable: true, jitter: 0, now: start).last == .start(1, 3, [4, 3]))
+    #expect(machine.ended(3, .committed, isReusable: true, jitter: 0, now: start).last == .start(1, 4, [5]))
   }
 
   @Test func aFullQueueRefuses() {
@@ -136,6 +162,7 @@ import Testing
         let demand = Machine.Demand(
           statements: Int.random(in: 0...5, using: &random), bytes: Int.random(in: 0...600, using: &random),
           isolation: Int.random(in: 0..<4, using: &random) == 0 ? .serializable : .serverDefault,
+          order: [.any, .alone, .by([UInt8.random(in: 0...3, using: &random)])][Int.random(in: 0..<3, using: &random)],
           isIdempotent: Bool.random(using: &random),
           deadline: now + .milliseconds(Int.random(in: 0...3000, using: &random)))
         let (refusal, actions) = machine.submit(next, demand, now: now)

@@ -158,7 +158,10 @@ let package = Package(
       resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
       name: "RegistryPostgresTests",
-      dependencies: ["RegistryPostgres", "CLibpq", "EmbeddedPostgres", "TestDatabase"],
+      dependencies: [
+        "RegistryPostgres", "CLibpq", "EmbeddedPostgres", "TestDatabase",
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "RegistrySQLTests",

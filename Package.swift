@@ -136,6 +136,16 @@ let package = Package(
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
       swiftSettings: settings),
+    .executableTarget(
+      name: "DriverBenchmark",
+      dependencies: [
+        "CLibpq", "RegistryPostgres",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+      ],
+      path: "Benchmarks/Driver/DriverBenchmark",
+      swiftSettings: settings),
 
     .target(
       name: "TestDatabase",

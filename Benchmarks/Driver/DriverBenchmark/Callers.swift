@@ -1,0 +1,32 @@
+import RegistryPostgres
+
+/// Concurrent tasks, each in a closed loop.
+struct Callers {
+  let count: Int
+  let work: Work
+  let seed: UInt64
+
+  func run(_ window: Window, on executor: some PostgresExecutor & PostgresBatchExecutor) async throws -> Measurement {
+    let clock = window.start()
+    let watch = Task { await clock.watch() }
+    let latencies = try await withThrowingTaskGroup(of: [UInt32].self) { group in
+      for index in 0..<count {
+        group.addTask {
+          var generator = KeyGenerator(seed: seed &+ UInt64(index) &* 7919)
+          var latencies: [UInt32] = []
+          while true {
+            let before = ContinuousClock.now
+            if before >= clock.end { return latencies }
+            try await work.run(&generator, on: executor)
+            let after = ContinuousClock.now
+            if before >= clock.begin, after <= clock.end { latencies.append(Measurement.latency(after - before)) }
+          }
+        }
+      }
+      var all: [UInt32] = []
+      for try await latencies in group { all += latencies }
+      return all
+    }
+    return Measurement(latencies: latencies, seconds: clock.length, cpuSeconds: await watch.value)
+  }
+}

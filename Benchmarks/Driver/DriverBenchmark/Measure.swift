@@ -1,0 +1,58 @@
+import ArgumentParser
+import Foundation
+import Logging
+import RegistryPostgres
+
+/// Runs one workload for some seconds and prints one line of JSON.
+struct Measure: AsyncParsableCommand {
+  enum Mode: String, ExpressibleByArgument, CaseIterable {
+    case lane, pool, threads
+  }
+
+  enum Workload: String, ExpressibleByArgument, CaseIterable {
+    case select, upsert, read
+  }
+
+  @Option(help: "A libpq URL or keyword list.") var connection: String
+  @Option(help: "The file that holds the statement.") var statement: String
+  @Option(help: "select, upsert or read.") var workload: Workload
+  @Option(help: "lane, pool or threads.") var mode = Mode.lane
+  @Option(help: "How many callers at once.") var tasks = 64
+  @Option(help: "How many connections; threads have one each.") var connections = 2
+  @Option(help: "How long to measure, in seconds.") var seconds = 3.0
+  @Option(help: "How long to run before measuring, in seconds.") var warmup = 0.5
+  @Option(help: "Of the keys.") var seed: UInt64 = 1
+  @Option(help: "How many rows the table holds.") var rows = 1_000_000
+  @Option(help: "The role to work as.") var role: String?
+
+  func run() async throws {
+    let text = try String(contentsOfFile: statement, encoding: .utf8)
+    let work = Work(workload: workload, text: text, rows: rows)
+    let window = Window(warmup: .seconds(warmup), length: .seconds(seconds))
+    let measurement: Measurement
+    switch mode {
+    case .threads:
+      measurement = try ThreadBaseline(connection: connection, work: work, threads: tasks).run(window, seed: seed)
+    case .pool:
+      var configuration = PostgresPool.Configuration(connection, role: role)
+      configuration.maximumConnections = connections
+      measurement = try await PostgresPool.withPool(configuration, logger: Self.logger) { pool in
+        try await Callers(count: tasks, work: work, seed: seed).run(window, on: pool)
+      }
+    case .lane:
+      var configuration = PostgresLane.Configuration(connection, role: role)
+      configuration.connections = connections
+      configuration.repeatsAfterLoss = true
+      measurement = try await PostgresLane.withLane(configuration, logger: Self.logger) { lane in
+        try await Callers(count: tasks, work: work, seed: seed).run(window, on: lane)
+      }
+    }
+    FileHandle.standardOutput.write(try JSONEncoder().encode(measurement.report) + Data("\n".utf8))
+  }
+
+  private static var logger: Logger {
+    var logger = Logger(label: "benchmark", factory: { StreamLogHandler.standardError(label: $0) })
+    logger.logLevel = .warning
+    return logger
+  }
+}

@@ -1,0 +1,48 @@
+import RegistryPostgres
+
+/// What each caller does again and again.
+struct Work: Sendable {
+  static let tenant = "018f0000-0000-7000-8000-000000000001"
+
+  let workload: Measure.Workload
+  let text: String
+  let rows: Int
+
+  /// The statement for one key.
+  func statement(_ generator: inout KeyGenerator) -> PostgresStatement {
+    let key = "u\(generator.next(upTo: rows))"
+    switch workload {
+    case .select, .read:
+      return PostgresStatement(name: "bench_select", text, [.text(Self.tenant), .text(key)])
+    case .upsert:
+      return PostgresStatement(name: "bench_upsert", text, [.text(Self.tenant), .text(key)])
+    }
+  }
+
+  func run(_ generator: inout KeyGenerator, on executor: some PostgresExecutor & PostgresBatchExecutor) async throws {
+    switch workload {
+    case .select, .upsert:
+      _ = try await executor.execute(statement(&generator))
+    case .read:
+      let batch = PostgresBatch(
+        settings: [try .init("registry.tenant_id", Self.tenant)], statements: [statement(&generator)])
+      _ = try await executor.execute(batch)
+    }
+  }
+}
+
+/// Keys from 1 on, uniformly, by xorshift64*: cheap enough not to be measured.
+struct KeyGenerator: Sendable {
+  private var state: UInt64
+
+  init(seed: UInt64) {
+    state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
+  }
+
+  mutating func next(upTo limit: Int) -> Int {
+    state ^= state >> 12
+    state ^= state << 25
+    state ^= state >> 27
+    return 1 + Int((state &* 0x2545_F491_4F6C_DD1D) % UInt64(max(1, limit)))
+  }
+}

@@ -14,7 +14,6 @@ extension PostgresLane {
     case start(Work)
     case abandon(Session, LaneStateMachine.BatchID)
     case command(Command)
-    case setAlarm(Alarm, ContinuousClock.Instant)
     case finish
   }
 
@@ -149,7 +148,8 @@ extension PostgresLane {
       case .close(let id):
         if let session = state.sessions.removeValue(forKey: id) { effects.append(.command(.close(session))) }
       case .setAlarm(let instant):
-        if let alarm = alarm(&state) { effects.append(.setAlarm(alarm, instant)) }
+        // Under the lock, because the last of several must count: a start that is carried out may set a nearer one.
+        alarm(&state)?.set(instant)
       case .finish:
         effects.append(.finish)
       }
@@ -168,7 +168,6 @@ extension PostgresLane {
         if work.session === session { next = work } else { startAtOnce(work) }
       case .abandon(let session, let batch): Task.detached { await session.abandon(batch) }
       case .command(let command): commandInput.yield(command)
-      case .setAlarm(let alarm, let instant): alarm.set(instant)
       case .finish: commandInput.finish()
       }
     }

@@ -63,7 +63,6 @@ extension PostgresPool {
   enum Effect: Sendable {
     case answer(CheckedContinuation<Result<Lent, PostgresError>, Never>, Result<Lent, PostgresError>)
     case command(Command)
-    case setAlarm(Alarm, ContinuousClock.Instant)
     case finish
   }
 
@@ -92,7 +91,8 @@ extension PostgresPool {
       case .close(let id):
         if let session = state.sessions.removeValue(forKey: id) { effects.append(.command(.close(session))) }
       case .setAlarm(let instant):
-        if let alarm = alarm(&state) { effects.append(.setAlarm(alarm, instant)) }
+        // Under the lock, because the last of several must count.
+        alarm(&state)?.set(instant)
       case .finish:
         effects.append(.finish)
       }
@@ -115,7 +115,6 @@ extension PostgresPool {
       switch effect {
       case .answer(let continuation, let result): continuation.resume(returning: result)
       case .command(let command): commandInput.yield(command)
-      case .setAlarm(let alarm, let instant): alarm.set(instant)
       case .finish: commandInput.finish()
       }
     }

@@ -217,6 +217,20 @@ struct LaneTests {
     }
   }
 
+  @Test func theFirstCallerFindsTheConnectionDeadAndWaitsForTheNext() async throws {
+    try await withTestPool { pool in
+      try await withLane { lane in
+        let others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        var ended = 0
+        while ended == 0 {
+          ended = try await pool.execute("SELECT pg_terminate_backend(pid, 5000) FROM (\(others)) AS other").count
+          await Task.yield()
+        }
+        try await lane.execute(PostgresStatement("SELECT 1"), deadline: .now + .seconds(10))
+      }
+    }
+  }
+
   @Test func survivesAConnectionThatDiedAtRest() async throws {
     try await withTestPool { pool in
       try await withLane { lane in

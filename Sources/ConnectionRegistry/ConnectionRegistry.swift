@@ -31,10 +31,11 @@ public final class ConnectionRegistry: Service, Sendable {
   /// What the comparisons found.
   public let findings: Findings
 
-  /// The connections that work under row-level security.
+  /// The connections that work under row-level security, for what takes long.
   package let servicePool: PostgresPool
   /// The connections that see across tenants.
   package let workerPool: PostgresPool
+  let database: RegistryDatabase
   let logger: Logger
 
   /// Sets a registry up; nothing is connected yet.
@@ -43,6 +44,12 @@ public final class ConnectionRegistry: Service, Sendable {
   ///   - configuration: how it is set up.
   ///   - logger: where background work reports; nothing personal or secret at info or above.
   public init(configuration: Configuration, logger: Logger) {
+    func lane(connections: Int) -> PostgresLane {
+      var settings = PostgresLane.Configuration(configuration.databaseURL, role: "registry_service")
+      settings.connections = connections
+      settings.preparesStatements = configuration.preparesStatements
+      return PostgresLane(configuration: settings, logger: logger)
+    }
     func pool(role: String, connections: Int) -> PostgresPool {
       var settings = PostgresPool.Configuration(configuration.databaseURL, role: role)
       settings.maximumConnections = connections
@@ -52,7 +59,11 @@ public final class ConnectionRegistry: Service, Sendable {
     servicePool = pool(role: "registry_service", connections: configuration.maximumConnections)
     workerPool = pool(role: "registry_worker", connections: 2)
     self.logger = logger
-    let database = RegistryDatabase(service: servicePool, worker: workerPool, logger: logger)
+    let readers = configuration.laneConnections
+    database = RegistryDatabase(
+      service: servicePool,
+      lanes: readers > 0 ? .init(reads: lane(connections: readers), writes: lane(connections: 1)) : nil,
+      worker: workerPool, logger: logger)
     let keyRing = configuration.masterKeys
     let timing = configuration.timing
     let directory = TenantDirectory(database: database, keyRing: keyRing)
@@ -75,15 +86,14 @@ public final class ConnectionRegistry: Service, Sendable {
 
   /// Keeps the connections to PostgreSQL until the task is cancelled or the service shuts down.
   ///
-  /// - Throws: what a pool throws that cannot go on.
+  /// A graceful shutdown serves who waits and then closes the connections; to be begun when no requests come any more, as
+  /// a `ServiceGroup` does that lists the server behind the registry.
+  ///
+  /// - Throws: what a pool or a lane throws that cannot go on.
   public func run() async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await self.servicePool.run() }
-      group.addTask { try await self.workerPool.run() }
-      // Either pool's end is the registry's end.
-      _ = try await group.next()
-      group.cancelAll()
-      try await group.waitForAll()
-    }
+    var services: [any Service] = [workerPool, servicePool]
+    if let lanes = database.lanes { services += [lanes.reads, lanes.writes] }
+    // One that ends is the registry's end. They end in the reverse order, each after those behind it.
+    try await ServiceGroup(services: services, logger: logger).run()
   }
 }

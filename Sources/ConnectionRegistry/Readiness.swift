@@ -48,11 +48,12 @@ public struct Readiness: Sendable, Hashable, Codable {
 }
 
 extension ConnectionRegistry {
-  /// Looks whether the database answers and its schema is what this version needs.
+  /// Looks whether the database answers on the ways that requests take, and its schema is what this version needs.
   ///
   /// - Returns: what was seen; never an error.
   public func readiness() async -> Readiness {
     do {
+      try await database.probe(until: .now + .seconds(5))
       let status = try await Migrator(pool: workerPool, logger: logger).requireMigrated()
       let newest = status.applied.last.map { "migrated up to \($0.number)" } ?? "migrated"
       return Readiness(checks: [

@@ -4,6 +4,12 @@ public struct StatementSource: Sendable, Hashable {
   public let name: String
   /// The database role that runs it.
   public let role: String
+  /// Whether it only reads, as its words tell (``SQLStatement/isReadOnly``).
+  public let isReadOnly: Bool
+  /// Whether its header says that it may take long.
+  public let isLong: Bool
+  /// Whether to run it twice is to run it once; its header says where it is not.
+  public let isRepeatable: Bool
   /// The text that is sent.
   public let text: String
   /// How many parameters it takes: `$1` up to this number all occur.
@@ -25,9 +31,12 @@ public struct StatementSource: Sendable, Hashable {
 /// -- name: connection_join
 /// -- role: service
 /// -- include: matching
+/// -- long: yes
+/// -- repeatable: no
 /// -- What it is for, in words.
 /// ```
-/// The fragment stands in for the line `--> matching`.
+/// The fragment stands in for the line `--> matching`. What is left out is `role: service`, `long: no` and
+/// `repeatable: yes`. Whether a statement only reads is not said but told from its words.
 public struct StatementFile {
   /// The roles a statement can name.
   public static let roles = ["service", "worker", "owner"]
@@ -90,13 +99,15 @@ public struct StatementFile {
 
   private struct Header {
     var role = "service"
+    var isLong = false
+    var isRepeatable = true
     var includes: [String] = []
     var documentation: [String] = []
   }
 
   private mutating func readHeader(_ comments: ArraySlice<SQLToken>) -> Header? {
     var header = Header()
-    var seenRole = false
+    var seen: Set<String> = []
     let before = problems.count
     for token in comments {
       if token.includeTarget != nil { continue }
@@ -106,20 +117,26 @@ public struct StatementFile {
       }
       switch key {
       case "role":
-        if seenRole { report(token.line, "a second `-- role:`; keep one") }
-        seenRole = true
+        if !seen.insert(key).inserted { report(token.line, "a second `-- role:`; keep one") }
         if Self.roles.contains(value) {
           header.role = value
         } else {
           report(token.line, "no role `\(value)`; it is one of \(Self.roles.joined(separator: ", "))")
         }
+      case "long", "repeatable":
+        if !seen.insert(key).inserted { report(token.line, "a second `-- \(key):`; keep one") }
+        guard value == "yes" || value == "no" else {
+          report(token.line, "`-- \(key): \(value)`: it is yes or no")
+          continue
+        }
+        if key == "long" { header.isLong = value == "yes" } else { header.isRepeatable = value == "yes" }
       case "include":
         header.includes += value.split(separator: ",").map { String($0).trimmed }
       case _ where value.contains(" ") || value.isEmpty:
         // `-- Note: some words` is prose.
         if case .lineComment(let comment) = token.kind { header.documentation.append(comment) }
       default:
-        report(token.line, "no setting `\(key)`; a header takes name, role and include")
+        report(token.line, "no setting `\(key)`; a header takes name, role, include, long and repeatable")
       }
     }
     return problems.count == before ? header : nil
@@ -181,9 +198,13 @@ public struct StatementFile {
       return report(
         line, "`\(name)` uses parameters up to $\(count), but \(missing) never occurs; number them without gaps")
     }
+    if statement.isReadOnly, !settings.isRepeatable {
+      return report(line, "`\(name)` only reads, so it can be repeated; drop `-- repeatable: no`")
+    }
     statements.append(
       StatementSource(
-        name: name, role: settings.role, text: statement.text.normalisingLineEnds, parameterCount: count,
+        name: name, role: settings.role, isReadOnly: statement.isReadOnly, isLong: settings.isLong,
+        isRepeatable: settings.isRepeatable, text: statement.text.normalisingLineEnds, parameterCount: count,
         documentation: settings.documentation, fragments: settings.includes, file: file, line: line))
   }
 

@@ -15,8 +15,9 @@ public struct SwiftRenderer {
       """
       \(documentation(of: statement))
         public static let \(SQLName.swiftIdentifier(statement.name)) = NamedStatement(
-          name: "\(statement.name)", role: .\(statement.role), parameterCount: \(statement.parameterCount),
-          text: \(literal(statement.text)))
+          name: "\(statement.name)", role: .\(statement.role), isReadOnly: \(statement.isReadOnly),
+          isLong: \(statement.isLong), isRepeatable: \(statement.isRepeatable),
+          parameterCount: \(statement.parameterCount), text: \(literal(statement.text)))
 
 
       """

@@ -123,6 +123,7 @@ WHERE k.tenant_id = $1 AND k.dedup_key = $2::text
 ON CONFLICT (tenant_id, receipt_id) DO NOTHING;
 
 -- name: webhook_receipt_count_rejected
+-- repeatable: no
 INSERT INTO registry.webhook_receipt_count AS r (tenant_id, day, disposition, count)
 VALUES ($1::uuid, $2::date, 'rejected', $3::bigint)
 ON CONFLICT (tenant_id, day, disposition) DO UPDATE SET count = r.count + excluded.count, last_at = excluded.last_at

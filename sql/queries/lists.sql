@@ -1,12 +1,30 @@
 -- name: connection_list
-SELECT c.user_id, c.resource, c.reference_id, c.status, c.scopes, c.superseded_by, c.last_data_at, c.created_at,
-  c.recorded_at
+-- include: connection_columns
+-- long: yes
+-- A page of a tenant's connections; one that asks for few of many reads many.
+SELECT
+--> connection_columns
 FROM registry.connection c
-WHERE c.tenant_id = $1::uuid AND ($2::text IS NULL OR c.user_id = $2)
-  AND ($3::text IS NULL OR c.reference_id = $3) AND ($4::text IS NULL OR c.resource = $4)
-  AND c.status = ANY ($5::text[])
-  AND ($6::timestamptz IS NULL OR (c.created_at, c.user_id) > ($6, $7::text))
-ORDER BY c.created_at, c.user_id LIMIT $8::bigint;
+WHERE c.tenant_id = $1::uuid AND ($2::text IS NULL OR c.resource = $2) AND c.status = ANY ($3::text[])
+  AND ($4::timestamptz IS NULL OR (c.created_at, c.user_id) > ($4, $5::text))
+ORDER BY c.created_at, c.user_id LIMIT $6::bigint;
+
+-- name: connection_list_of_person
+-- include: connection_columns
+-- The same page of one app user's, who has a few.
+SELECT
+--> connection_columns
+FROM registry.connection c
+WHERE c.tenant_id = $1::uuid AND ($2::text IS NULL OR c.resource = $2) AND c.status = ANY ($3::text[])
+  AND ($4::timestamptz IS NULL OR (c.created_at, c.user_id) > ($4, $5::text))
+  AND c.reference_id = $7::text
+ORDER BY c.created_at, c.user_id LIMIT $6::bigint;
+
+-- name: connection_show
+-- include: connection_columns
+SELECT
+--> connection_columns
+FROM registry.connection c WHERE c.tenant_id = $1::uuid AND c.user_id = $2::text;
 
 -- name: connection_change_list
 SELECT h.user_id, h.sequence, h.from_status, h.to_status, h.cause_type, h.cause_id, h.recorded_at
@@ -25,6 +43,7 @@ SELECT a.reference_id, a.created_at FROM registry.app_user a
 WHERE a.tenant_id = $1::uuid AND a.reference_id = $2::text;
 
 -- name: auth_event_list
+-- long: yes
 SELECT e.event_id, e.recorded_at, e.signed_at, e.occurred_at, e.channel, e.kind, e.type, e.status, e.user_id,
   e.old_user_id, e.reference_id, e.old_reference_id, e.resource, e.widget_session_id, e.reason, e.trace_id
 FROM registry.auth_event e
@@ -45,6 +64,7 @@ ORDER BY e.recorded_at DESC, e.event_id LIMIT $3::bigint;
 SELECT e.body FROM registry.auth_event e WHERE e.tenant_id = $1::uuid AND e.event_id = $2::uuid;
 
 -- name: webhook_receipt_list
+-- long: yes
 SELECT r.receipt_id, r.recorded_at, r.disposition, r.reason_code, r.signed_at, r.occurred_at, r.type, r.user_id,
   r.trace_id, r.body_bytes
 FROM registry.webhook_receipt r
@@ -57,6 +77,7 @@ ORDER BY r.recorded_at, r.receipt_id LIMIT $6::bigint;
 SELECT r.body FROM registry.webhook_receipt r WHERE r.tenant_id = $1::uuid AND r.receipt_id = $2::uuid;
 
 -- name: auth_session_list
+-- long: yes
 -- include: matching
 -- A page of sessions with what became of each. The siblings of one person serve only to decide whose a failure
 -- is that names nothing but the person: the one session whose life holds it and that no success is tied to.
@@ -113,6 +134,7 @@ LEFT JOIN failure f ON f.session_id = p.session_id
 ORDER BY p.created_at, p.session_id;
 
 -- name: redirect_callback_list
+-- long: yes
 -- include: matching
 -- A page of callbacks with the verdict that all facts and claims so far give each.
 WITH page AS (

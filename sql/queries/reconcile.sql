@@ -1,4 +1,5 @@
 -- name: reconcile_sessions
+-- long: yes
 -- include: matching, finding_columns, finding_merge
 -- The table of sessions, callbacks and events for the sessions named in $4, written as findings of run $2.
 WITH clock AS (SELECT now() AS at, make_interval(secs => $3::double precision) AS grace),
@@ -57,6 +58,7 @@ observed AS (
 ;
 
 -- name: reconcile_attempts
+-- long: yes
 -- include: finding_columns, finding_merge
 -- Callbacks whose token belongs to no session of the tenant. The first hundred tokens of an hour are findings
 -- of their own, the rest one summary, so that a flood cannot bury everything else. A token belongs to the hour
@@ -111,6 +113,7 @@ WHERE $3::double precision >= 0
 ;
 
 -- name: reconcile_connections
+-- long: yes
 -- include: finding_columns, finding_merge
 -- What the facts about the ids named in $4 say against each other. OFFSET 0 keeps a look-up a look-up: where a table
 -- has no statistics yet, the planner takes a tenant for a few rows and compares all of it with every candidate.
@@ -283,6 +286,7 @@ observed AS (
 ;
 
 -- name: reconcile_receipts
+-- long: yes
 -- include: finding_columns, finding_merge
 -- Authentic events that stand in quarantine: signed too long ago, or in the future, and not accepted since.
 WITH candidate AS (SELECT named.receipt_id::uuid AS receipt_id FROM unnest($4::text[]) AS named (receipt_id)),
@@ -300,6 +304,7 @@ observed AS (
 ;
 
 -- name: reconcile_tenant
+-- long: yes
 -- include: finding_columns, finding_merge
 -- Deliveries that are rejected while none is accepted ($3: for how many seconds): the signing secret is wrong.
 -- Beyond the day's limit of kept receipts the count's last time stands for those that were not kept.
@@ -336,6 +341,7 @@ observed AS (
 ;
 
 -- name: reconcile_foreign_claims
+-- long: yes
 -- role: worker
 -- include: finding_columns, finding_merge
 -- Claims of the tenant's callbacks that name a connection of another tenant. For operators only.
@@ -362,6 +368,7 @@ WITH observed AS (
 ;
 
 -- name: reconcile_vanish
+-- long: yes
 -- Findings about the subjects just examined ($4 of family $3) that run $2 did not see again.
 UPDATE registry.finding
 SET status = 'vanished', resolved_at = now(), resolved_run = $2::uuid
@@ -369,6 +376,7 @@ WHERE tenant_id = $1::uuid AND family = $3::text AND subject = ANY ($4::text[]) 
   AND status IN ('open', 'acknowledged');
 
 -- name: reconcile_vanish_foreign_claims
+-- long: yes
 -- role: worker
 UPDATE registry.finding
 SET status = 'vanished', resolved_at = now(), resolved_run = $2::uuid

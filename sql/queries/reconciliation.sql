@@ -1,8 +1,10 @@
 -- name: reconciliation_state_insert
+-- long: yes
 INSERT INTO registry.reconciliation_state (tenant_id) VALUES ($1::uuid)
 ON CONFLICT (tenant_id) DO NOTHING;
 
 -- name: reconciliation_claim
+-- long: yes
 -- The row is the lock: one run per tenant across all replicas. A lease that ran out is a run that was killed;
 -- a repetition after a lost answer finds its own claim.
 UPDATE registry.reconciliation_state
@@ -11,19 +13,23 @@ WHERE tenant_id = $1::uuid AND (run_id IS NULL OR lease_until < now() OR run_id 
 RETURNING watermark, lease_until - make_interval(secs => $3) AS window_end;
 
 -- name: reconciliation_abandon_others
+-- long: yes
 UPDATE registry.reconciliation_run
 SET outcome = 'failed', error = 'the run was interrupted', finished_at = now()
 WHERE tenant_id = $1::uuid AND outcome = 'running' AND run_id <> $2::uuid;
 
 -- name: reconciliation_run_insert
+-- long: yes
 INSERT INTO registry.reconciliation_run (tenant_id, run_id, window_start, window_end)
 VALUES ($1::uuid, $2::uuid, $3::timestamptz, $4::timestamptz)
 ON CONFLICT (tenant_id, run_id) DO NOTHING;
 
 -- name: reconciliation_subject_clear
+-- long: yes
 DELETE FROM registry.reconciliation_subject WHERE tenant_id = $1::uuid;
 
 -- name: reconciliation_collect_sessions
+-- long: yes
 -- Sessions that fell due in the window, or about which an event or a callback was recorded in it, and those
 -- with an open finding. The window ($3) is already widened by the grace and the overlap.
 INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
@@ -69,6 +75,7 @@ FROM (
 ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 
 -- name: reconciliation_collect_connections
+-- long: yes
 INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
 SELECT $1::uuid, $2::uuid, 'user_id', d.user_id
 FROM (
@@ -95,6 +102,7 @@ FROM (
 ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 
 -- name: reconciliation_collect_attempts
+-- long: yes
 INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
 SELECT $1::uuid, $2::uuid, 'attempt', d.attempt
 FROM (
@@ -110,6 +118,7 @@ FROM (
 ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 
 -- name: reconciliation_collect_receipts
+-- long: yes
 INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
 SELECT $1::uuid, $2::uuid, 'receipt', d.receipt
 FROM (
@@ -123,11 +132,13 @@ FROM (
 ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 
 -- name: reconciliation_collect_tenant
+-- long: yes
 INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
 SELECT t.tenant_id, $2::uuid, 'tenant', t.slug FROM registry.tenant t WHERE t.tenant_id = $1::uuid
 ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 
 -- name: reconciliation_slice
+-- long: yes
 -- The next subjects of one family, and the lease renewed by the statement beside this one.
 SELECT s.family, s.subject FROM registry.reconciliation_subject s
 WHERE s.tenant_id = $1::uuid AND s.run_id = $2::uuid
@@ -135,14 +146,17 @@ WHERE s.tenant_id = $1::uuid AND s.run_id = $2::uuid
 ORDER BY s.subject LIMIT $3::bigint;
 
 -- name: reconciliation_slice_done
+-- long: yes
 DELETE FROM registry.reconciliation_subject
 WHERE tenant_id = $1::uuid AND run_id = $2::uuid AND family = $3::text AND subject = ANY ($4::text[]);
 
 -- name: reconciliation_renew
+-- long: yes
 UPDATE registry.reconciliation_state SET lease_until = now() + make_interval(secs => $3::double precision)
 WHERE tenant_id = $1::uuid AND run_id = $2::uuid;
 
 -- name: reconciliation_finish
+-- long: yes
 UPDATE registry.reconciliation_run AS r
 SET outcome = $3::text, finished_at = now(), examined = $4::bigint, error = $5::text,
   found_new = (SELECT count(*) FROM registry.finding f
@@ -153,12 +167,14 @@ SET outcome = $3::text, finished_at = now(), examined = $4::bigint, error = $5::
 WHERE r.tenant_id = $1::uuid AND r.run_id = $2::uuid AND r.outcome = 'running';
 
 -- name: reconciliation_release
+-- long: yes
 -- The watermark moves only with a complete run ($3), so an interrupted one is repeated as a whole.
 UPDATE registry.reconciliation_state
 SET run_id = NULL, lease_until = NULL, watermark = coalesce($3::timestamptz, watermark)
 WHERE tenant_id = $1::uuid AND run_id = $2::uuid;
 
 -- name: reconciliation_run_list
+-- long: yes
 SELECT r.run_id, r.started_at, r.finished_at, r.window_start, r.window_end, r.outcome, r.examined, r.found_new,
   r.persisting, r.resolved, r.error
 FROM registry.reconciliation_run r
@@ -167,6 +183,7 @@ WHERE r.tenant_id = $1::uuid AND ($2::uuid IS NULL OR r.run_id = $2)
 ORDER BY r.started_at DESC, r.run_id DESC LIMIT $5::bigint;
 
 -- name: finding_list
+-- long: yes
 SELECT f.finding_id, f.kind, f.severity, f.reason_code, f.subject_type, f.subject, f.status, f.for_operators,
   f.evidence::text AS evidence, f.first_seen_at, f.last_seen_at, f.times_opened, f.resolved_at, now() AS at
 FROM registry.finding f
@@ -177,6 +194,7 @@ WHERE f.tenant_id = $1::uuid AND ($2::uuid IS NULL OR f.finding_id = $2)
 ORDER BY f.first_seen_at, f.finding_id LIMIT $8::bigint;
 
 -- name: finding_list_for_operators
+-- long: yes
 -- role: worker
 SELECT f.finding_id, f.kind, f.severity, f.reason_code, f.subject_type, f.subject, f.status, f.for_operators,
   f.evidence::text AS evidence, f.first_seen_at, f.last_seen_at, f.times_opened, f.resolved_at, now() AS at

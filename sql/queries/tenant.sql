@@ -12,6 +12,7 @@ SELECT t.tenant_id, t.slug, t.environment, t.disabled_at, t.shadow, t.dev_id, t.
 FROM registry.tenant t WHERE t.tenant_id = $1::uuid;
 
 -- name: tenant_list
+-- long: yes
 -- role: worker
 SELECT t.tenant_id, t.slug, t.environment, t.disabled_at, t.shadow, t.dev_id, t.terra_base_url, t.terra_widget_url,
   t.return_urls, t.grace_seconds, t.session_expiry_seconds, t.horizon_seconds, t.signature_failing_seconds, t.created_at
@@ -43,7 +44,9 @@ VALUES ($1::uuid, $2::uuid, $3::bytea, $4::text, $5::text[], $6::timestamptz)
 ON CONFLICT (tenant_id, key_id) DO NOTHING;
 
 -- name: api_key_find
-SELECT k.key_id, k.name, k.scopes, k.created_at, k.expires_at, k.revoked_at, t.slug, t.disabled_at
+-- With whether it is a minute since its use was written, so that looking for a key writes nothing.
+SELECT k.key_id, k.name, k.scopes, k.created_at, k.expires_at, k.revoked_at, t.slug, t.disabled_at,
+  k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute' AS is_use_due
 FROM registry.api_key k JOIN registry.tenant t ON t.tenant_id = k.tenant_id
 WHERE k.tenant_id = $1::uuid AND t.tenant_id = $1 AND k.key_sha256 = $2::bytea;
 

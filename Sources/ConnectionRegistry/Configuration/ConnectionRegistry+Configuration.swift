@@ -10,8 +10,13 @@ extension ConnectionRegistry {
     public var publicURL: String
     /// The keys that seal secrets.
     public var masterKeys: MasterKeyRing
-    /// How many connections to PostgreSQL at most for tenants' work; a few more serve across tenants.
+    /// How many connections to PostgreSQL at most for what may take long: lists, callbacks' verdicts, comparisons. Two
+    /// more at most serve across tenants.
     public var maximumConnections = 8
+    /// How many connections the short reads of all requests share; their writes share one more. With 0 there is neither,
+    /// and each call has a connection of those above to itself: for one that asks once and ends, and for Citus, where a
+    /// transaction must not touch several tenants.
+    public var laneConnections = 2
     /// Whether statements are prepared under a name; off for poolers in transaction mode.
     public var preparesStatements = true
     /// How long a missing event or callback is waited for, where the tenant says nothing.
@@ -45,6 +50,7 @@ extension ConnectionRegistry {
     /// | `public.url` | URL without a path | `http://127.0.0.1:8080` |
     /// | `master.keys` | 32-byte keys in base64, separated by commas | required |
     /// | `database.connections` | 1 to 1000 | 8 |
+    /// | `database.lanes` | 0 to 64 | 2 |
     /// | `database.prepare` | `true`, `false` | `true` |
     /// | `reconcile.grace` | duration (`5s`, `10m`, `48h`) | `10m` |
     /// | `session.expiry` | duration | what Terra says |
@@ -63,12 +69,8 @@ extension ConnectionRegistry {
         databaseURL: reader.string(forKey: "database.url", isSecret: true) ?? "",
         publicURL: try Self.publicURL(reader.string(forKey: "public.url") ?? "http://127.0.0.1:8080"),
         masterKeys: try MasterKeyRing(keys))
-      if let text = reader.string(forKey: "database.connections") {
-        guard let number = Int(text), (1...1_000).contains(number) else {
-          throw RegistryError.invalid("REGISTRY_DATABASE_CONNECTIONS", "takes a whole number from 1 to 1000")
-        }
-        maximumConnections = number
-      }
+      maximumConnections = try Self.number(reader, "database.connections", in: 1...1_000) ?? maximumConnections
+      laneConnections = try Self.number(reader, "database.lanes", in: 0...64) ?? laneConnections
       if let text = reader.string(forKey: "database.prepare") {
         guard let flag = ["true": true, "false": false][text.lowercased()] else {
           throw RegistryError.invalid("REGISTRY_DATABASE_PREPARE", "takes true or false")
@@ -82,11 +84,21 @@ extension ConnectionRegistry {
       terraDeadline = try Self.duration(reader, "terra.deadline") ?? terraDeadline
     }
 
+    private static func number(_ reader: ConfigReader, _ key: String, in range: ClosedRange<Int>) throws -> Int? {
+      guard let text = reader.string(forKey: ConfigKey(key)) else { return nil }
+      guard let number = Int(text), range.contains(number) else {
+        throw RegistryError.invalid(
+          variable(key), "takes a whole number from \(range.lowerBound) to \(range.upperBound)")
+      }
+      return number
+    }
+
+    private static func variable(_ key: String) -> String { "REGISTRY_" + key.uppercased().replacing(".", with: "_") }
+
     private static func duration(_ reader: ConfigReader, _ key: String) throws -> Duration? {
       guard let text = reader.string(forKey: ConfigKey(key)) else { return nil }
       guard let duration = Duration(setting: text) else {
-        let name = "REGISTRY_" + key.uppercased().replacing(".", with: "_")
-        throw RegistryError.invalid(name, "takes a duration above zero, such as 500ms, 5s, 10m, 48h or 3d")
+        throw RegistryError.invalid(variable(key), "takes a duration above zero, such as 500ms, 5s, 10m, 48h or 3d")
       }
       return duration
     }

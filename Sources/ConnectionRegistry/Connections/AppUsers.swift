@@ -24,9 +24,8 @@ public struct AppUsers: Sendable {
       entry.tenant.id,
       [
         RegistryStatements.appUserShow(id, .text(referenceID)),
-        RegistryStatements.connectionList(
-          id, .null, .text(referenceID), .null, .textArray(ConnectionStatus.allCases.map(\.rawValue)), .null, .null,
-          limit),
+        RegistryStatements.connectionListOfPerson(
+          id, .null, .textArray(ConnectionStatus.allCases.map(\.rawValue)), .null, .null, limit, .text(referenceID)),
         RegistryStatements.authSessionList(
           id, .double(timing.grace(of: entry.tenant)), .null, .text(referenceID), .null, .null, limit),
       ])

@@ -5,7 +5,7 @@ import RegistrySQL
 
 extension ConnectionRegisters {
   /// Joins these registers into a connection's row, which is made where there is none.
-  func joinStatement(tenantID: UUID, userID: String) -> PostgresStatement {
+  func joinStatement(tenantID: UUID, userID: String) -> BoundStatement {
     RegistryStatements.connectionJoin(
       .uuid(tenantID), .text(userID), .text(authKey?.rawValue), .text(degradedKey?.rawValue),
       .text(aliveKey?.rawValue), .text(failedKey?.rawValue), .text(revokedKey?.rawValue),

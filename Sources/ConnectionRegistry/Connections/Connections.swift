@@ -25,12 +25,14 @@ public struct Connections: Sendable {
   ) async throws -> Listed<Connection> {
     let id = try await directory.require(tenant).tenant.id
     let cursor = try Cursor(page: page)
-    let rows = try await database.run(
-      id,
-      RegistryStatements.connectionList(
-        .uuid(id), .null, .text(filter.referenceID), .text(filter.resource?.uppercased()),
-        .textArray(filter.statusTexts), .timestamp(cursor?.at), .text(cursor?.id), .int(page.limit + 1))
-    ).rows.map(Connection.init(row:))
+    var statement = RegistryStatements.connectionList(
+      .uuid(id), .text(filter.resource?.uppercased()), .textArray(filter.statusTexts), .timestamp(cursor?.at),
+      .text(cursor?.id), .int(page.limit + 1))
+    if let person = filter.referenceID {
+      statement = BoundStatement(
+        named: RegistryStatements.connectionListOfPerson, parameters: statement.parameters + [.text(person)])
+    }
+    let rows = try await database.run(id, statement).rows.map(Connection.init(row:))
     return Listed(rows, limit: page.limit) { Cursor(at: $0.createdAt, id: $0.userID) }
   }
 
@@ -63,8 +65,7 @@ public struct Connections: Sendable {
     let results = try await database.run(
       entry.tenant.id,
       [
-        RegistryStatements.connectionList(
-          id, .text(userID), .null, .null, .textArray(ConnectionStatus.allCases.map(\.rawValue)), .null, .null, .int(1)),
+        RegistryStatements.connectionShow(id, .text(userID)),
         RegistryStatements.connectionChangeList(id, .text(userID), limit),
         RegistryStatements.authEventNaming(id, .text(userID), limit),
         RegistryStatements.correctionList(id, .text(userID), limit),

@@ -37,7 +37,9 @@ struct WebhookStatements {
 
   /// What an accepted event writes.
   struct Acceptance {
-    var statements: [PostgresStatement] = []
+    var statements: [BoundStatement] = []
+    /// The `user_id`s whose rows are locked, or what deliveries of an event without one wait for each other at.
+    var keys: [String] = []
     /// The number of the statement whose count of rows says whether the event is new.
     var eventIndex = 0
   }
@@ -50,7 +52,7 @@ struct WebhookStatements {
     let keys = deduplicationKeys
     let eventID = UUID.version7()
     let facts = event.facts(at: instant, factID: factID)
-    var acceptance = Acceptance()
+    var acceptance = Acceptance(keys: facts.isEmpty ? [meetingKey] : facts.map(\.userID))
     let named = Set([event.referenceID, event.oldConnection?.referenceID].compactMap { $0 })
     if !named.isEmpty { acceptance.statements.append(RegistryStatements.appUserInsert(id, .textArray(named.sorted()))) }
     for fact in facts {
@@ -78,16 +80,19 @@ struct WebhookStatements {
     return acceptance
   }
 
+  /// What ``keeping(_:reason:type:userID:headers:body:)`` locks.
+  var meetingKey: String { bodyHex }
+
   /// Makes deliveries of one body that come at once wait for the first.
-  private func meeting(_ eventID: UUID) -> PostgresStatement {
-    RegistryStatements.authEventKeyClaim(id, .textArray([bodyHex]), .uuid(eventID))
+  private func meeting(_ eventID: UUID) -> BoundStatement {
+    RegistryStatements.authEventKeyClaim(id, .textArray([meetingKey]), .uuid(eventID))
   }
 
   /// A receipt of an authentic delivery that does not become an event.
   func keeping(
     _ disposition: WebhookReceipt.Disposition, reason: String, type: String?, userID: String?,
     headers: WebhookHeaders, body: [UInt8]
-  ) -> [PostgresStatement] {
+  ) -> [BoundStatement] {
     let keys = deduplicationKeys
     let receiptID = UUID.version7()
     return [

@@ -74,7 +74,7 @@ public struct Webhooks: Sendable {
       let sniffed = body.sniffed
       if sniffed.isComplete, sniffed.kind == .data { return try await takeData(sniffed.dataFact(at: instant), tenant) }
       _ = try await database.run(
-        tenant.id,
+        tenant.id, locking: [statements.meetingKey],
         statements.keeping(
           .unreadable, reason: error.code.description, type: sniffed.type.flatMap(Self.storable),
           userID: sniffed.userID.flatMap { try? UserID($0).rawValue }, headers: headers, body: body.buffered))
@@ -85,7 +85,7 @@ public struct Webhooks: Sendable {
       return try await takeData(event.facts(at: instant, factID: "data").first, tenant)
     case .unknownAuthLike:
       _ = try await database.run(
-        tenant.id,
+        tenant.id, locking: [statements.meetingKey],
         statements.keeping(
           .unknownType, reason: "unknown_type", type: Self.storable(event.type), userID: event.connection?.userID,
           headers: headers, body: body.buffered))
@@ -95,14 +95,14 @@ public struct Webhooks: Sendable {
     let age = clock().timeIntervalSince1970 - Double(signature.timestamp)
     if age > timing.horizon(of: tenant) || -age > Timing.toleratedFuture.inSeconds {
       let kept = try await database.run(
-        tenant.id,
+        tenant.id, locking: [statements.meetingKey],
         statements.keeping(
           .quarantined, reason: age > 0 ? "past_the_horizon" : "in_the_future", type: event.type,
           userID: event.connection?.userID, headers: headers, body: body.buffered))
       return kept.last?.affectedRows == 0 ? .duplicate : .quarantined
     }
     let acceptance = statements.accepting(event, body: body.buffered)
-    let results = try await database.run(tenant.id, acceptance.statements)
+    let results = try await database.run(tenant.id, locking: acceptance.keys, acceptance.statements)
     return results[acceptance.eventIndex].affectedRows == 0 ? .duplicate : .accepted
   }
 
@@ -114,7 +114,7 @@ public struct Webhooks: Sendable {
     guard dataMinutes.isNew(minute, tenantID: tenant.id, userID: fact.userID) else { return .data }
     let id = PostgresParameter.uuid(tenant.id)
     _ = try await database.run(
-      tenant.id,
+      tenant.id, locking: [fact.userID],
       [
         fact.registers.joinStatement(tenantID: tenant.id, userID: fact.userID),
         RegistryStatements.connectionChangeAppend(
@@ -138,7 +138,7 @@ public struct Webhooks: Sendable {
     case .failure(let error): reason = error.rawValue
     }
     _ = try await database.run(
-      tenant.id,
+      tenant.id, locking: ["rejected"],
       [
         RegistryStatements.webhookReceiptCountRejected(id, day, .int(count)),
         RegistryStatements.webhookReceiptKeepRejected(

@@ -53,10 +53,13 @@ public struct APIKeys: Sendable {
     guard let text = APIKeyText(presented) else { throw refused }
     let id = PostgresParameter.uuid(text.tenantID)
     let hash = PostgresParameter.bytes(Fingerprint.sha256(presented.utf8))
-    let found = try await database.run(
-      text.tenantID, [RegistryStatements.apiKeyFind(id, hash), RegistryStatements.apiKeyUsed(id, hash)])
-    guard let row = found.first?.rows.first, row.isNull("revoked_at"), row.isNull("disabled_at") else { throw refused }
+    let found = try await database.run(text.tenantID, RegistryStatements.apiKeyFind(id, hash))
+    guard let row = found.rows.first, row.isNull("revoked_at"), row.isNull("disabled_at") else { throw refused }
     if let expiresAt = try row.decodeIfPresent("expires_at", as: Date.self), expiresAt <= Date() { throw refused }
+    if try row.decode("is_use_due", as: Bool.self) {
+      _ = try await database.run(
+        text.tenantID, locking: [try row.decode("key_id", as: UUID.self).text], RegistryStatements.apiKeyUsed(id, hash))
+    }
     return APIKeyGrant(
       tenant: try row.decode("slug"), keyID: try row.decode("key_id"),
       scopes: Set(try row.decode("scopes", as: [String].self).compactMap(APIKeyScope.init(rawValue:))))

@@ -73,7 +73,7 @@ public struct Findings: Sendable {
     let grace = PostgresParameter.double(timing.grace(of: tenant))
     var detail = FindingDetail(
       finding: finding, sessions: [], events: [], callbacks: [], receipts: [], connections: [])
-    var asked: [(String, PostgresStatement)] = []
+    var asked: [(String, BoundStatement)] = []
     var connections = finding.subject.type == "user_id" ? [finding.subject.id] : []
     for witness in finding.evidence {
       if witness.type == "user_id" {
@@ -99,10 +99,8 @@ public struct Findings: Sendable {
         }
       }
     }
-    let states = PostgresParameter.textArray(ConnectionStatus.allCases.map(\.rawValue))
     for userID in Set(connections).sorted() {
-      asked.append(
-        ("user_id", RegistryStatements.connectionList(id, .text(userID), .null, .null, states, .null, .null, .int(1))))
+      asked.append(("user_id", RegistryStatements.connectionShow(id, .text(userID))))
     }
     guard !asked.isEmpty else { return detail }
     for (question, result) in zip(asked, try await database.run(tenant.id, asked.map(\.1))) {
@@ -119,8 +117,8 @@ public struct Findings: Sendable {
     return detail
   }
 
-  private static func statement(_ named: NamedStatement, _ parameters: [PostgresParameter]) -> PostgresStatement {
-    PostgresStatement(name: named.name, named.text, parameters)
+  private static func statement(_ named: NamedStatement, _ parameters: [PostgresParameter]) -> BoundStatement {
+    BoundStatement(named: named, parameters: parameters)
   }
 }
 

@@ -76,7 +76,7 @@ public struct Reconciliations: Sendable {
   }
 
   /// Takes the tenant's place for a run, unless another run holds it.
-  static func claim(tenantID: UUID, runID: UUID) -> [PostgresStatement] {
+  static func claim(tenantID: UUID, runID: UUID) -> [BoundStatement] {
     [
       RegistryStatements.reconciliationStateInsert(.uuid(tenantID)),
       RegistryStatements.reconciliationClaim(.uuid(tenantID), .uuid(runID), .double(lease.inSeconds)),

@@ -7,7 +7,7 @@ enum SubjectFamily: String, CaseIterable {
   case session, userID = "user_id", attempt, receipt, tenant
 
   /// Collects the family's subjects of a window.
-  func collect(tenantID: UUID, runID: UUID, from start: Date?, to end: Date) -> PostgresStatement {
+  func collect(tenantID: UUID, runID: UUID, from start: Date?, to end: Date) -> BoundStatement {
     let (id, run) = (PostgresParameter.uuid(tenantID), PostgresParameter.uuid(runID))
     let (start, end) = (PostgresParameter.timestamp(start), PostgresParameter.timestamp(end))
     let statement =
@@ -22,7 +22,7 @@ enum SubjectFamily: String, CaseIterable {
   }
 
   /// Judges some of the family's subjects and writes what it finds.
-  func judge(_ subjects: [String], of tenant: Tenant, runID: UUID, timing: Timing) -> PostgresStatement {
+  func judge(_ subjects: [String], of tenant: Tenant, runID: UUID, timing: Timing) -> BoundStatement {
     let (id, run) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(runID))
     let grace = PostgresParameter.double(timing.grace(of: tenant))
     let subjects = PostgresParameter.textArray(subjects)
@@ -36,15 +36,5 @@ enum SubjectFamily: String, CaseIterable {
         RegistryStatements.reconcileTenant(id, run, .double(timing.signatureFailing(of: tenant)), subjects)
       }
     return statement.plannedAnew
-  }
-}
-
-extension PostgresStatement {
-  /// The statement without its name, so that each run of it is planned for the number of subjects at hand; a prepared
-  /// one is planned after some runs for a number that nobody knows.
-  fileprivate var plannedAnew: PostgresStatement {
-    var statement = self
-    statement.name = nil
-    return statement
   }
 }

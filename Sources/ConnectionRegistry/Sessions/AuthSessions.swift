@@ -116,7 +116,7 @@ public struct AuthSessions: Sendable {
         statements.append(
           RegistryStatements.connectionTakeSessionReference(id, .null, .text(terraSessionID)))
       }
-      _ = try await database.run(tenant.id, statements)
+      _ = try await database.run(tenant.id, locking: answer.userID.map { [$0] } ?? [], statements)
     } catch let error as TerraAPIError {
       let mayRepeat = error.isRetryable || error.code == .timedOut || error.code == .connectionLost
       let problem = Self.problem(error, mayRepeat: mayRepeat)

@@ -3,48 +3,105 @@ import Logging
 import RegistryPostgres
 import RegistrySQL
 
-/// The registry's way to PostgreSQL: every call is one transaction in which the tenant is set, as a role that owns
-/// nothing. A call may be repeated after a lost connection, because every write carries its own identity.
+/// The registry's ways to PostgreSQL: every call is one transaction in which the tenant is set, as a role that owns
+/// nothing.
+///
+/// Which way a call takes is told from its statements. Short ones share transactions with the calls of other callers, on
+/// a lane for those that only read and on another for those that write; a call with a long one has a connection of the
+/// pool to itself. What only reads runs READ ONLY, so that the server refuses a write that was taken for a read. A call
+/// returns once its transaction is committed, so whoever has written finds it by every way.
 struct RegistryDatabase: Sendable {
+  /// Where the short calls of many callers travel together, as `registry_service`.
+  struct Lanes: Sendable {
+    let reads: PostgresLane
+    /// Of one connection: what one process writes there cannot deadlock with itself.
+    let writes: PostgresLane
+  }
+
   /// Works as `registry_service`, under row-level security.
   let service: any PostgresBatchExecutor
+  /// Absent where every call is to have a connection of the pool.
+  let lanes: Lanes?
   /// Works as `registry_worker`, which sees across tenants, through narrow grants.
   let worker: any PostgresBatchExecutor
   let logger: Logger
 
   static let maximumTries = 4
 
-  /// Runs the statements in one transaction of the tenant.
-  /// Those that join much at a time are not to be compiled: PostgreSQL believes that to pay, and takes seconds for what
-  /// then runs in a tenth of one.
+  /// Runs the statements in one transaction of the tenant, which others may share.
+  ///
+  /// - Parameters:
+  ///   - tenantID: whose transaction it is.
+  ///   - keys: what identifies the rows that this call and others at the same time lock, such as a `user_id`, in the
+  ///     order in which the statements lock them, which is that of their bytes. Calls take their places in a shared
+  ///     transaction by it.
+  ///   - compiles: false where the statements join much at a time: PostgreSQL believes that compiling pays there, and
+  ///     takes seconds for what then runs in a tenth of one.
+  ///   - statements: what to run.
+  /// - Returns: one result per statement.
+  /// - Throws: `database_unavailable`, `schema_not_migrated`; PostgreSQL's own error for any other refusal.
   func run(
-    _ tenantID: UUID, compiles: Bool = true, _ statements: [PostgresStatement]
+    _ tenantID: UUID, locking keys: [String] = [], compiles: Bool = true, _ statements: [BoundStatement]
   ) async throws -> [PostgresResult] {
-    var settings = [try PostgresBatch.Setting("registry.tenant_id", tenantID)]
-    if !compiles { settings.append(try PostgresBatch.Setting("jit", "off")) }
-    let batch = PostgresBatch(settings: settings, statements: statements)
-    return try await repeating { try await service.execute(batch) }
+    var batch = Self.batch(statements)
+    batch.settings = [try PostgresBatch.Setting("registry.tenant_id", tenantID)]
+    if !compiles { batch.settings.append(try PostgresBatch.Setting("jit", "off")) }
+    // The tenant stands first, so that it is set once for all its calls in a transaction.
+    batch.order = keys.count > 1 ? .alone : .by(tenantID.bytes + Array((keys.first ?? "").utf8))
+    let isRepeatable = statements.allSatisfy(\.named.isRepeatable)
+    guard let lanes, !statements.contains(where: \.named.isLong) else {
+      return try await repeating(isRepeatable) { try await service.execute(batch) }
+    }
+    let lane = statements.allSatisfy(\.named.isReadOnly) ? lanes.reads : lanes.writes
+    do {
+      // A lane repeats by itself what failed.
+      return try await lane.execute(batch, isIdempotent: isRepeatable)
+    } catch {
+      throw Self.named(error)
+    }
   }
 
   /// Runs one statement of the tenant.
-  func run(_ tenantID: UUID, _ statement: PostgresStatement) async throws -> PostgresResult {
-    guard let result = try await run(tenantID, [statement]).first else {
-      throw RegistryError(.internalFailure, "PostgreSQL gave no result for \(statement.name ?? "a statement")")
+  func run(
+    _ tenantID: UUID, locking keys: [String] = [], _ statement: BoundStatement
+  ) async throws -> PostgresResult {
+    guard let result = try await run(tenantID, locking: keys, [statement]).first else {
+      throw RegistryError(.internalFailure, "PostgreSQL gave no result for \(statement.named.name)")
     }
     return result
   }
 
-  /// Runs one statement across tenants.
-  func runAcrossTenants(_ statements: [PostgresStatement]) async throws -> [PostgresResult] {
-    try await repeating { try await worker.execute(PostgresBatch(statements: statements)) }
+  /// Runs statements across tenants.
+  func runAcrossTenants(_ statements: [BoundStatement]) async throws -> [PostgresResult] {
+    try await repeating(statements.allSatisfy(\.named.isRepeatable)) {
+      try await worker.execute(Self.batch(statements))
+    }
   }
 
-  private func repeating(_ body: () async throws -> [PostgresResult]) async throws -> [PostgresResult] {
+  /// Makes sure that the server answers on the ways that requests take.
+  func probe(until deadline: ContinuousClock.Instant) async throws {
+    let ways: [any PostgresBatchExecutor] = lanes.map { [$0.reads, $0.writes] } ?? [service]
+    for way in ways {
+      _ = try await way.execute(Self.batch([RegistryStatements.migrationLogExists()]), deadline: deadline)
+    }
+  }
+
+  private static func batch(_ statements: [BoundStatement]) -> PostgresBatch {
+    PostgresBatch(
+      statements: statements.map(\.postgres),
+      isolation: statements.allSatisfy(\.named.isReadOnly) ? .serverDefault.readOnly : .serverDefault)
+  }
+
+  private func repeating(
+    _ isRepeatable: Bool, _ body: () async throws -> [PostgresResult]
+  ) async throws -> [PostgresResult] {
     var tries = 1
     while true {
       do {
         return try await body()
-      } catch let error as PostgresError where error.isRetryableWhenIdempotent && tries < Self.maximumTries {
+      } catch let error as PostgresError
+        where tries < Self.maximumTries && (isRepeatable ? error.isRetryableWhenIdempotent : error.isRetryable)
+      {
         logger.debug("repeating a transaction", metadata: ["error": "\(error.shortDescription)"])
         try await Task.sleep(for: .milliseconds(Int.random(in: 5...(20 << tries))))
         tries += 1
@@ -53,7 +110,9 @@ struct RegistryDatabase: Sendable {
       }
     }
   }
+}
 
+extension RegistryDatabase {
   /// The error as the registry names it, for callers that know nothing of PostgreSQL.
   static func named(_ error: any Error) -> any Error {
     guard let error = error as? PostgresError else { return error }
@@ -74,12 +133,5 @@ struct RegistryDatabase: Sendable {
     default:
       return error
     }
-  }
-}
-
-extension NamedStatement {
-  /// The statement with its parameters, prepared under its own name.
-  func callAsFunction(_ parameters: PostgresParameter...) -> PostgresStatement {
-    PostgresStatement(name: name, text, parameters)
   }
 }

@@ -41,8 +41,10 @@ struct RegistryAccess: Sendable {
     let access = try RegistryAccess(database)
     return try await access.withDatabase { database in
       try await database.requireSchema()
-      let registry = ConnectionRegistry(
-        configuration: try database.configuration(settings: access.settings), logger: access.logger)
+      var configuration = try database.configuration(settings: access.settings)
+      // Who asks alone has nobody to share a transaction with.
+      configuration.laneConnections = 0
+      let registry = ConnectionRegistry(configuration: configuration, logger: access.logger)
       return try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await registry.run() }
         let result = try await body(registry)

@@ -95,7 +95,8 @@ import Testing
       #expect(page.status == 503)
       #expect(page.headers["content-type"] == "text/html; charset=utf-8")
       try await cluster.open()
-      #expect(try await service.deliver(webhook).status == 200)
+      let after = try await service.deliver(webhook)
+      #expect(after.status == 200, "\(after.body)")
       #expect(try await service.send("GET", "/readyz").status == 200)
     }
   }

@@ -40,6 +40,36 @@ struct SQLCatalogTests {
     #expect(catalog.statements.last?.role == "worker")
   }
 
+  @Test("what a header says of time and repetition comes out, and what it leaves out")
+  func properties() {
+    let catalog = catalog(queries: [
+      ("a.sql", "-- name: a\n-- long: yes\nSELECT 1;\n-- name: b\n-- repeatable: no\nUPDATE t SET a = a + 1;")
+    ])
+    #expect(catalog.problems == [])
+    #expect(catalog.statements.map(\.isLong) == [true, false])
+    #expect(catalog.statements.map(\.isRepeatable) == [true, false])
+    #expect(catalog.statements.map(\.isReadOnly) == [true, false])
+  }
+
+  @Test(
+    "a statement that writes, locks or might is none that only reads",
+    arguments: [
+      ("SELECT 1", true), ("VALUES (1)", true), ("TABLE t", true), ("(SELECT 1)", true),
+      ("-- UPDATE\nSELECT 'DELETE', \"update\" FROM t /* INSERT */", true),
+      ("WITH a AS (SELECT 1) SELECT a.x FROM a", true),
+      ("INSERT INTO t VALUES (1)", false), ("UPDATE t SET a = 1", false), ("DELETE FROM t", false),
+      ("MERGE INTO t USING s ON true WHEN MATCHED THEN DO NOTHING", false),
+      ("WITH a AS (DELETE FROM t RETURNING b) SELECT b FROM a", false),
+      ("WITH a AS (SELECT 1) INSERT INTO t SELECT 1 FROM a", false),
+      ("SELECT a FROM t FOR UPDATE", false), ("SELECT a FROM t FOR NO KEY UPDATE", false),
+      ("SELECT a FROM t FOR KEY SHARE", false), ("SELECT a INTO u FROM t", false), ("SELECT nextval('s')", false),
+      ("LOCK TABLE t", false), ("CREATE TABLE t (a int)", false), ("CALL p()", false),
+    ])
+  func reading(text: String, isReadOnly: Bool) throws {
+    let statement = try #require(catalog(queries: [("a.sql", "-- name: a\n\(text);")]).statements.first)
+    #expect(statement.isReadOnly == isReadOnly)
+  }
+
   @Test("a fragment stands in for its line, before the parameters are counted")
   func fragments() throws {
     let catalog = catalog(
@@ -67,6 +97,9 @@ struct SQLCatalogTests {
       ("-- name: a\n-- role: admin\nSELECT 1;", 2, "service, worker, owner"),
       ("-- name: a\n-- role: worker\n-- role: owner\nSELECT 1;", 3, "second"),
       ("-- name: a\n-- rol: worker\nSELECT 1;", 2, "no setting `rol`"),
+      ("-- name: a\n-- long: maybe\nSELECT 1;", 2, "yes or no"),
+      ("-- name: a\n-- long: yes\n-- long: no\nSELECT 1;", 3, "second"),
+      ("-- name: a\n-- repeatable: no\nSELECT 1;", 1, "only reads"),
       ("-- name: a\n;", 1, "empty"),
       ("-- name: a\n-- name: b\nSELECT 1;", 1, "empty"),
       ("-- name: a\nSELECT 1;\nSELECT 2;", 3, "second statement"),

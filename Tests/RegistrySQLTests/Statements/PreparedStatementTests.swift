@@ -21,6 +21,26 @@ struct PreparedStatementTests {
     }
   }
 
+  @Test("in a READ ONLY transaction the server runs what was told to read only, and nothing else")
+  func readsOnly() async throws {
+    try await withDatabase(connections: 1) { owner in
+      for statement in RegistryStatements.all where !Self.utilities.contains(statement.name) {
+        let nulls = Array(repeating: "NULL", count: statement.parameterCount).joined(separator: ", ")
+        try await owner.execute("PREPARE p AS \(statement.text)")
+        var refused = false
+        do {
+          try await owner.withTransaction(level: .serverDefault.readOnly) { transaction in
+            _ = try await transaction.execute("EXECUTE p\(nulls.isEmpty ? "" : "(\(nulls))")")
+          }
+        } catch SQLState.readOnlySQLTransaction {
+          refused = true
+        }
+        #expect(refused == !statement.isReadOnly, "\(statement.name)")
+        try await owner.execute("DEALLOCATE p")
+      }
+    }
+  }
+
   @Test("a statement that names no column of the schema, or has no permission, is noticed")
   func noticesMistakes() async throws {
     let list = RegistryStatements.tenantList

@@ -35,8 +35,6 @@ public struct PostgresError: Error, Sendable {
   public internal(set) var mayHaveTakenEffect: Bool
   /// What the server said in full, which may quote values: only for ``debugDescription``.
   package internal(set) var serverReport: String?
-  /// Whether a connection cannot be made however long one waits, where no SQLSTATE says so.
-  var isBeyondWaiting = false
 
   package init(
     _ code: Code, _ message: String, sqlState: SQLState? = nil, mayHaveTakenEffect: Bool = false,
@@ -145,7 +143,7 @@ extension PostgresError {
   package var isPermanentConnectionFailure: Bool {
     switch sqlState?.conditionClass {
     case "22", "28", "3D", "42": code == .connectionFailed
-    default: code == .invalidConfiguration || isBeyondWaiting
+    default: code == .invalidConfiguration
     }
   }
 

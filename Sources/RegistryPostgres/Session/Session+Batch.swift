@@ -98,7 +98,6 @@ extension Session {
     switch step {
     case .begin: return command(transaction.beginText ?? "BEGIN")
     case .setting(let text): return command(text)
-    case .deallocateAll: return command("DEALLOCATE ALL")
     case .deallocate(let name): return command(deallocation(name))
     case .prepare(let index):
       let statement = transaction.statements[index]
@@ -144,14 +143,16 @@ extension Session {
         throw unanswered()
       }
       if PQresultStatus(sync.pointer) == PGRES_PIPELINE_SYNC { return (results, firstError) }
-      if firstError != nil, handle.isBroken { return (results, firstError) }
-      // The sync ends an implicit transaction, so what only its end can find, such as a deferred constraint, fails here.
-      guard transaction.beginText == nil, firstError == nil else { throw unanswered() }
+      // After the first error only the end of the session can stand in the sync's place.
+      if firstError != nil { return (results, firstError) }
+      // The sync ends an implicit transaction, so what only its end can find, such as a deferred constraint, fails here;
+      // after a COMMIT only the end of the session does.
       firstError = (sync, .commit)
       if handle.isBroken { return (results, firstError) }
       if let marker = try await nextResult(), PQresultStatus(marker.pointer) == PGRES_PIPELINE_SYNC {
         return (results, firstError)
       }
+      guard transaction.beginText == nil || handle.isBroken || sync.endsSession else { throw unanswered() }
     }
   }
 
@@ -160,7 +161,6 @@ extension Session {
   ) throws(PostgresError) {
     switch step {
     case .begin, .setting: break
-    case .deallocateAll: prepared.forgotAll()
     case .deallocate(let name): prepared.deallocated(name)
     case .prepare(let index): prepared.prepared(transaction.statements[index])
     case .statement: results.append(answer)

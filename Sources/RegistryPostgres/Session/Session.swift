@@ -206,7 +206,8 @@ actor Session {
   ///   - mayHaveCommitted: whether a lost connection leaves the outcome open.
   /// - Returns: the error.
   func failure(_ result: PostgresResult, mayHaveCommitted: Bool) -> PostgresError {
-    let isLost = handle.isBroken
+    // The server's last word is read before the end of the stream is.
+    let isLost = handle.isBroken || result.endsSession
     var error = PostgresError.reported(by: result.pointer, isConnectionLost: isLost)
     if isLost {
       error.mayHaveTakenEffect = mayHaveCommitted

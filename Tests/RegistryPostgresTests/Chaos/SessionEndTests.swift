@@ -1,0 +1,34 @@
+import Logging
+import Testing
+
+@testable import RegistryPostgres
+
+/// What the random schedules found about sessions that end in a bad moment.
+struct SessionEndTests {
+  private func failure(of batch: PostgresBatch, _ answer: [UInt8]) async throws -> PostgresError? {
+    let server = try FakeServer(.breakingOff(answer))
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    return try await PostgresPool.withPool(.init(server.connectionString), logger: logger) { pool in
+      await postgresError { try await pool.execute(batch) }
+    }
+  }
+
+  private let batch = PostgresBatch(statements: [PostgresStatement("INSERT INTO item VALUES (1)")])
+  private let end = FakeServer.error("57P01", severity: "FATAL")
+
+  @Test func aSessionThatEndsBetweenCommitAndSyncIsALossOfOpenOutcome() async throws {
+    let answer = FakeServer.command("BEGIN") + FakeServer.command("INSERT 0 1") + FakeServer.command("COMMIT") + end
+    let error = try await failure(of: batch, answer)
+    #expect(error?.code == .connectionLost)
+    #expect(error?.sqlState == .adminShutdown)
+    #expect(error?.mayHaveTakenEffect == true)
+  }
+
+  @Test func aSessionThatEndsAfterAnErrorKeepsThatError() async throws {
+    let answer = FakeServer.command("BEGIN") + FakeServer.error("23514") + end
+    let error = try await failure(of: batch, answer)
+    #expect(error?.sqlState == .checkViolation)
+    #expect(error?.mayHaveTakenEffect == false)
+    #expect(error?.statementIndex == 0)
+  }
+}

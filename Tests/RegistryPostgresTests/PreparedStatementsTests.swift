@@ -56,12 +56,25 @@ import Testing
   @Test func preparesAnewWhatTheServerRefused() throws {
     var cache = PreparedStatements(limit: 2)
     cache.prepared(statement("outdated"))
-    cache.prepared(statement("lost"))
     cache.refused("outdated", isKnownToServer: true)
-    cache.refused("lost", isKnownToServer: false)
     #expect(
       try cache.plan([statement("outdated")])
         == .init(deallocations: ["outdated"], preparations: [0], uses: [.named]))
-    #expect(try cache.plan([statement("lost")]) == .init(preparations: [0], uses: [.named]))
+  }
+
+  /// Who loses one name may have lost all, or left some behind that cannot be prepared a second time.
+  @Test func startsFromNothingWhenTheServerLostAName() throws {
+    var cache = PreparedStatements(limit: 2)
+    cache.prepared(statement("lost"))
+    cache.prepared(statement("other"))
+    cache.refused("lost", isKnownToServer: false)
+    #expect(try cache.plan([statement(nil)]) == .init(uses: [.unnamed]))
+    let plan = PreparedStatements.Plan(forgetsAll: true, preparations: [0], uses: [.named])
+    #expect(try cache.plan([statement("other")]) == plan)
+    #expect(try cache.plan([statement("other")]) == plan, "until the server has said so")
+    cache.forgotAll()
+    cache.prepared(statement("other"))
+    #expect(
+      try cache.plan([statement("lost"), statement("other")]) == .init(preparations: [0], uses: [.named, .named]))
   }
 }

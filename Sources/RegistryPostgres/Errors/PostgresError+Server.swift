@@ -37,46 +37,39 @@ extension PostgresError {
     return error
   }
 
-  /// What a failed attempt to connect says, out of libpq's text in verbose form, which holds the SQLSTATE.
-  static func connectionFailed(libpqMessage text: String) -> PostgresError {
-    var state: SQLState?
-    var lines: [String] = []
-    for line in text.split(separator: "\n") where !line.hasPrefix("LOCATION:") {
-      var line = String(line)
-      // "FATAL:  28P01: password authentication failed …": the severity may be translated, the two spaces are not.
-      if let found = line.firstRange(of: #/:  [0-9A-Z]{5}: /#) {
-        state = SQLState(String(line[found].dropFirst(3).prefix(5)))
-        line.replaceSubrange(found, with: ": ")
-      }
-      lines.append(line.trimmed)
-    }
-    var message = lines.joined(separator: " ")
-    if message.isEmpty { message = "no connection could be made" }
-    var error = PostgresError(.connectionFailed, message, sqlState: state)
-    if let advice = advice(for: state) { error.message += "; \(advice)" }
-    return error
-  }
-
   static func safeMessage(_ primary: String, state: SQLState?) -> String {
     switch state?.conditionClass {
     case "22", "P0":
       let name = state?.conditionName.map { "\($0.replacing("_", with: " "))" } ?? "data exception"
-      return "the server refused a value (\(name)); its words quote the value and are kept out of this line"
+      return "the server refused a value (\(name)); its words quote the value and are kept out of this line: "
+        + "pass one that fits the type the statement reads it as"
     default:
       return primary.oneLine
     }
   }
 
-  private static func advice(for state: SQLState?) -> String? {
+  /// What to do about a condition, where the server's words do not say it.
+  static func advice(for state: SQLState?) -> String? {
     switch state {
     case SQLState.tooManyConnections:
       "lower the pools' maximum connections or raise the server's max_connections"
     case SQLState.invalidPassword: "check the user and the password of the connection string"
+    case SQLState.invalidAuthorizationSpecification:
+      "check the user of the connection string, and that the server's pg_hba.conf lets it in from here; where it asks "
+        + "for TLS, say sslmode=verify-full and sslrootcert=/path/to/ca.pem"
+    case SQLState.invalidCatalogName: "check the database of the connection string, or create it"
     case SQLState.cannotConnectNow: "the server is starting, stopping or recovering: try again soon"
+    case SQLState.adminShutdown, SQLState.crashShutdown: "the server is stopping or was told to: try again soon"
     case SQLState.invalidSQLStatementName, SQLState.duplicatePreparedStatement:
       "behind a transaction pooler turn prepared statements off"
     case SQLState.readOnlySQLTransaction:
       "this is a read-only server: name all hosts and add target_session_attrs=read-write"
+    case SQLState.syntaxError: "correct the statement's text"
+    case SQLState.undefinedTable, SQLState.undefinedColumn:
+      "correct the name, or run the migrations that this statement needs"
+    case SQLState.undefinedFunction, SQLState.datatypeMismatch:
+      "give the parameters types that fit, or cast them in the statement, as in $1::bigint"
+    case SQLState.insufficientPrivilege: "grant the privilege to the role, or work as another"
     default: nil
     }
   }

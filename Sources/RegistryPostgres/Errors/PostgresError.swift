@@ -35,6 +35,8 @@ public struct PostgresError: Error, Sendable {
   public internal(set) var mayHaveTakenEffect: Bool
   /// What the server said in full, which may quote values: only for ``debugDescription``.
   package internal(set) var serverReport: String?
+  /// Whether a connection cannot be made however long one waits, where no SQLSTATE says so.
+  var isBeyondWaiting = false
 
   package init(
     _ code: Code, _ message: String, sqlState: SQLState? = nil, mayHaveTakenEffect: Bool = false,
@@ -143,7 +145,7 @@ extension PostgresError {
   package var isPermanentConnectionFailure: Bool {
     switch sqlState?.conditionClass {
     case "22", "28", "3D", "42": code == .connectionFailed
-    default: code == .invalidConfiguration
+    default: code == .invalidConfiguration || isBeyondWaiting
     }
   }
 

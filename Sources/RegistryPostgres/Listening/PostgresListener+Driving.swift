@@ -8,7 +8,6 @@ extension PostgresListener {
     case cancelWait(Task<Result<[PostgresNotification], PostgresError>, Never>)
     case cancelOpening(Task<Void, Never>)
     case close(Session)
-    case setAlarm(Alarm, ContinuousClock.Instant)
     case finish
   }
 
@@ -80,7 +79,8 @@ extension PostgresListener {
           effects.append(.cancelOpening(opening))
         }
       case .setAlarm(let instant):
-        if let alarm = alarm(&state) { effects.append(.setAlarm(alarm, instant)) }
+        // Under the lock, because the last of several must count.
+        alarm(&state)?.set(instant)
       case .finish:
         effects.append(.finish)
       }
@@ -96,7 +96,6 @@ extension PostgresListener {
       case .cancelWait(let waiting): waiting.cancel()
       case .cancelOpening(let opening): opening.cancel()
       case .close(let session): Task.detached { await session.close() }
-      case .setAlarm(let alarm, let instant): alarm.set(instant)
       case .finish: commandInput.finish()
       }
     }

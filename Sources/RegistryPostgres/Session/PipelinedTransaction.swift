@@ -12,6 +12,7 @@ struct PipelinedTransaction: Sendable {
     case begin
     /// SET LOCAL, as text.
     case setting(String)
+    case deallocateAll
     case deallocate(String)
     case prepare(Int)
     case statement(Int, PreparedStatements.Use)
@@ -64,6 +65,7 @@ struct PipelinedTransaction: Sendable {
     var steps: [Step] = []
     steps.reserveCapacity(2 * statements.count + parts.count + 2)
     if beginText != nil { steps.append(.begin) }
+    if plan.forgetsAll { steps.append(.deallocateAll) }
     steps += plan.deallocations.map(Step.deallocate)
     var preparations = plan.preparations[...]
     var inForce: [String: String] = [:]

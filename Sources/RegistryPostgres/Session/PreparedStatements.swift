@@ -13,6 +13,8 @@ struct PreparedStatements {
 
   /// What must be sent, in order, for a list of statements.
   struct Plan: Equatable {
+    /// Whether the server must forget all names first, because nobody knows which ones it still has.
+    var forgetsAll = false
     /// Names to deallocate first.
     var deallocations: [String] = []
     /// Indexes of statements to prepare before they run.
@@ -30,6 +32,8 @@ struct PreparedStatements {
   private let limit: Int
   private var entries: [String: Entry] = [:]
   private var uses: UInt64 = 0
+  /// Whether the server lost a name: whoever took that one may have taken or left the others.
+  private var isInDoubt = false
 
   /// - Parameter limit: the most names kept per connection; 0 turns preparing off.
   init(limit: Int) {
@@ -84,6 +88,7 @@ struct PreparedStatements {
       plan.uses.append(.named)
       pending[name] = statement.text
     }
+    plan.forgetsAll = isInDoubt && !plan.preparations.isEmpty
     return plan
   }
 
@@ -94,14 +99,26 @@ struct PreparedStatements {
     entries[name] = Entry(text: statement.text, lastUse: uses)
   }
 
+  /// The server has forgotten all names.
+  mutating func forgotAll() {
+    entries.removeAll()
+    isInDoubt = false
+  }
+
   /// The server has forgotten the name.
   mutating func deallocated(_ name: String) {
     entries[name] = nil
   }
 
-  /// The server refused to run what is prepared under the name, because the schema changed or a pooler lost it.
+  /// The server refused to run what is prepared under the name, because the schema changed, or a pooler or a
+  /// `DISCARD ALL` lost it.
   mutating func refused(_ name: String, isKnownToServer: Bool) {
-    if isKnownToServer { entries[name]?.isOutdated = true } else { entries[name] = nil }
+    if isKnownToServer {
+      entries[name]?.isOutdated = true
+    } else {
+      entries.removeAll()
+      isInDoubt = true
+    }
   }
 
   private static func ambiguous(_ name: String, _ index: Int) -> PostgresError {

@@ -98,6 +98,7 @@ extension Session {
     switch step {
     case .begin: return command(transaction.beginText ?? "BEGIN")
     case .setting(let text): return command(text)
+    case .deallocateAll: return command("DEALLOCATE ALL")
     case .deallocate(let name): return command(deallocation(name))
     case .prepare(let index):
       let statement = transaction.statements[index]
@@ -161,6 +162,7 @@ extension Session {
   ) throws(PostgresError) {
     switch step {
     case .begin, .setting: break
+    case .deallocateAll: prepared.forgotAll()
     case .deallocate(let name): prepared.deallocated(name)
     case .prepare(let index): prepared.prepared(transaction.statements[index])
     case .statement: results.append(answer)

@@ -44,6 +44,11 @@ extension Session {
   ) async throws(PostgresError) -> PostgresResult {
     let plan = try prepared.plan([statement])
     do throws(PostgresError) {
+      if plan.forgetsAll {
+        guard PQsendQuery(handle.pointer, "DEALLOCATE ALL") == 1 else { throw sendFailure() }
+        _ = try await collect()
+        prepared.forgotAll()
+      }
       for name in plan.deallocations {
         guard PQsendQuery(handle.pointer, deallocation(name)) == 1 else { throw sendFailure() }
         _ = try await collect()

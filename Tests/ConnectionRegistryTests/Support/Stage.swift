@@ -10,7 +10,9 @@ import Testing
 
 /// A registry at work on the test's own database, with a stand-in for Terra beside it.
 struct Stage: Sendable {
-  let registry: ConnectionRegistry
+  var registry: ConnectionRegistry
+  /// What the registry was made with.
+  let configuration: ConnectionRegistry.Configuration
   /// Sees and moves everything, as the superuser: only for looking, and for letting time pass.
   let owner: PostgresPool
   let sandbox: Sandbox
@@ -79,7 +81,9 @@ func withStage(
             horizon: settings.horizon, signatureFailingAfter: settings.signatureFailingAfter))
       }
       try await body(
-        Stage(registry: registry, owner: owner, sandbox: sandbox, terra: terra, slug: settings.slugs[0]))
+        Stage(
+          registry: registry, configuration: configuration, owner: owner, sandbox: sandbox, terra: terra,
+          slug: settings.slugs[0]))
     }
     outcome = .success(())
   } catch {
@@ -88,6 +92,24 @@ func withStage(
   registryRun.cancel()
   sandboxRun.cancel()
   _ = await (registryRun.result, sandboxRun.result)
+  try outcome.get()
+}
+
+/// Runs a second registry on the stage's database for as long as a closure runs.
+func withReplica(of stage: Stage, _ body: @Sendable (Stage) async throws -> Void) async throws {
+  var replica = stage
+  replica.registry = ConnectionRegistry(configuration: stage.configuration, logger: stage.registry.logger)
+  let registry = replica.registry
+  let run = Task { try await registry.run() }
+  let outcome: Result<Void, any Error>
+  do {
+    try await body(replica)
+    outcome = .success(())
+  } catch {
+    outcome = .failure(error)
+  }
+  run.cancel()
+  _ = await run.result
   try outcome.get()
 }
 

@@ -136,9 +136,17 @@ struct SessionOpener: Sendable {
         + "or raise connect_timeout")
   }
 
+  /// So that a host that is gone is noticed within a minute, while a statement runs as well as between two, and not
+  /// after the system's two hours. Over TCP only; the connection string's own settings win, because they come later.
+  private static let keepAlive = [
+    (keyword: "keepalives_idle", value: "30"), ("keepalives_interval", "10"), ("keepalives_count", "3"),
+    ("tcp_user_timeout", "60000"),
+  ]
+
   /// What is given to libpq besides the connection string; later keywords override the string's own.
   private func startKeywords(_ host: ConnectionTarget.Host) -> [(keyword: String, value: String)] {
-    var keywords = [(keyword: "dbname", value: configuration.connectionString)]
+    var keywords = Self.keepAlive
+    keywords.append(("dbname", configuration.connectionString))
     if let name = host.host { keywords.append(("host", name)) }
     if let address = host.address { keywords.append(("hostaddr", address)) }
     if let port = host.port { keywords.append(("port", port)) }

@@ -45,7 +45,7 @@ let package = Package(
       name: "RegistrySQL",
       dependencies: [.product(name: "Crypto", package: "swift-crypto")],
       path: "sql",
-      exclude: ["citus.sql", "migrations", "queries"],
+      exclude: ["benchmarks", "citus.sql", "migrations", "queries"],
       swiftSettings: settings,
       plugins: ["EmbedSQL"]),
     .target(name: "RegistryModel", swiftSettings: settings),
@@ -139,7 +139,7 @@ let package = Package(
     .executableTarget(
       name: "DriverBenchmark",
       dependencies: [
-        "CLibpq", "RegistryPostgres",
+        "CLibpq", "ConnectionRegistry", "RegistryPostgres",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),

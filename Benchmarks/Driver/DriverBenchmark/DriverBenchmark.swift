@@ -5,5 +5,5 @@ import ArgumentParser
 struct DriverBenchmark: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "DriverBenchmark", abstract: "Runs one workload through the registry's driver.",
-    subcommands: [Measure.self], defaultSubcommand: Measure.self)
+    subcommands: [Measure.self, Prepare.self], defaultSubcommand: Measure.self)
 }

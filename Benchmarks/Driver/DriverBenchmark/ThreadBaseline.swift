@@ -64,7 +64,7 @@ struct ThreadBaseline {
     while true {
       let before = ContinuousClock.now
       if before >= clock.end { return latencies }
-      let key = "u\(generator.next(upTo: work.rows))"
+      let key = String(generator.next(upTo: work.rows))
       let result = Work.tenant.withCString { tenant in
         key.withCString { key in
           let values: [UnsafePointer<CChar>?] = [tenant, key]

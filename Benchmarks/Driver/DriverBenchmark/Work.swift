@@ -10,7 +10,7 @@ struct Work: Sendable {
 
   /// The statement for one key.
   func statement(_ generator: inout KeyGenerator) -> PostgresStatement {
-    let key = "u\(generator.next(upTo: rows))"
+    let key = String(generator.next(upTo: rows))
     switch workload {
     case .select, .read:
       return PostgresStatement(name: "bench_select", text, [.text(Self.tenant), .text(key)])

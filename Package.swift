@@ -139,7 +139,7 @@ let package = Package(
     .executableTarget(
       name: "DriverBenchmark",
       dependencies: [
-        "CLibpq", "ConnectionRegistry", "RegistryPostgres",
+        "CLibpq", "ConnectionRegistry", "RegistryModel", "RegistryPostgres", "RegistryTerra",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),

@@ -58,7 +58,7 @@ def intake_script(described):
     """The service's whole intake transaction, once per client.
 
     `described` is what the registry itself would send for one event: statements with their parameters as text, and by
-    name the texts in them that are others for each event. Returns the script and the
+    the texts in them that are others for each event what these are. Returns the script and the
     variables for `-D`: what is the same for each event is a parameter of the session, what is not is made of `:draw`.
     """
     makers = {
@@ -70,7 +70,7 @@ def intake_script(described):
         "event_id": "(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0') || '7000' || "
                     "lpad(to_hex(:draw::bigint), 16, '0'))::uuid::text",
     }
-    tokens = {text: makers[name] for name, text in described["tokens"].items()}
+    tokens = {text: makers[name] for text, name in described["tokens"].items()}
     lines = ["\\set draw random(1000000000000000000, 9000000000000000000)", "BEGIN;",
              f"SET LOCAL registry.tenant_id = {quoted(TENANT)};"]
     variables = {}

@@ -155,7 +155,7 @@ class PgbenchTests(unittest.TestCase):
             pgbench.script("SELECT ':zero'", 10)
 
     def test_intake_has_constants_and_what_is_drawn(self):
-        tokens = {"user_id": "TOKEN-USER", "digest": "TOKEN-DIGEST"}
+        tokens = {"TOKEN-USER": "user_id", "TOKEN-DIGEST": "digest"}
         text, variables = pgbench.intake_script({"tokens": tokens, "statements": [
             {"sql": "INSERT INTO t VALUES ($1::uuid, $2::text, $3, $4::text[])",
              "parameters": ["tenant", "TOKEN-USER", None, "{TOKEN-DIGEST:t:17}"]},

@@ -1,12 +1,11 @@
-import RegistryPostgres
-
 /// Concurrent tasks, each in a closed loop.
 struct Callers {
   let count: Int
-  let work: Work
   let seed: UInt64
 
-  func run(_ window: Window, on executor: some PostgresExecutor & PostgresBatchExecutor) async throws -> Measurement {
+  func run(
+    _ window: Window, _ call: @escaping @Sendable (inout KeyGenerator) async throws -> Void
+  ) async throws -> Measurement {
     let clock = window.start()
     let watch = Task { await clock.watch() }
     let latencies = try await withThrowingTaskGroup(of: [UInt32].self) { group in
@@ -17,7 +16,7 @@ struct Callers {
           while true {
             let before = ContinuousClock.now
             if before >= clock.end { return latencies }
-            try await work.run(&generator, on: executor)
+            try await call(&generator)
             let after = ContinuousClock.now
             if before >= clock.begin, after <= clock.end { latencies.append(Measurement.latency(after - before)) }
           }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ConnectionRegistry
 import Foundation
 import Logging
 import RegistryPostgres
@@ -10,12 +11,12 @@ struct Measure: AsyncParsableCommand {
   }
 
   enum Workload: String, ExpressibleByArgument, CaseIterable {
-    case select, upsert, read
+    case select, upsert, read, intake
   }
 
   @Option(help: "A libpq URL or keyword list.") var connection: String
   @Option(help: "The file that holds the statement.") var statement: String
-  @Option(help: "select, upsert or read.") var workload: Workload
+  @Option(help: "select, upsert, read or intake.") var workload: Workload
   @Option(help: "lane, pool or threads.") var mode = Mode.lane
   @Option(help: "How many callers at once.") var tasks = 64
   @Option(help: "How many connections; threads have one each.") var connections = 2
@@ -31,23 +32,39 @@ struct Measure: AsyncParsableCommand {
     let window = Window(warmup: .seconds(warmup), length: .seconds(seconds))
     let measurement: Measurement
     switch mode {
+    case _ where workload == .intake:
+      measurement = try await takeIn(window)
     case .threads:
       measurement = try ThreadBaseline(connection: connection, work: work, threads: tasks).run(window, seed: seed)
     case .pool:
       var configuration = PostgresPool.Configuration(connection, role: role)
       configuration.maximumConnections = connections
       measurement = try await PostgresPool.withPool(configuration, logger: Self.logger) { pool in
-        try await Callers(count: tasks, work: work, seed: seed).run(window, on: pool)
+        try await Callers(count: tasks, seed: seed).run(window) { try await work.run(&$0, on: pool) }
       }
     case .lane:
       var configuration = PostgresLane.Configuration(connection, role: role)
       configuration.connections = connections
       configuration.repeatsAfterLoss = true
       measurement = try await PostgresLane.withLane(configuration, logger: Self.logger) { lane in
-        try await Callers(count: tasks, work: work, seed: seed).run(window, on: lane)
+        try await Callers(count: tasks, seed: seed).run(window) { try await work.run(&$0, on: lane) }
       }
     }
     FileHandle.standardOutput.write(try JSONEncoder().encode(measurement.report) + Data("\n".utf8))
+  }
+
+  /// The intake through the registry itself: its lanes, its settings, as the service has them.
+  private func takeIn(_ window: Window) async throws -> Measurement {
+    let keys = try MasterKeyRing(Data(repeating: 7, count: 32).base64EncodedString())
+    let registry = ConnectionRegistry(
+      configuration: .init(databaseURL: connection, publicURL: "http://localhost:8080", masterKeys: keys),
+      logger: Self.logger)
+    let (tasks, seed) = (tasks, seed)
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await registry.run() }
+      defer { group.cancelAll() }
+      return try await Callers(count: tasks, seed: seed).run(window) { try await Work.takeIn(&$0, registry) }
+    }
   }
 
   private static var logger: Logger {

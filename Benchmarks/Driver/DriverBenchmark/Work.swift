@@ -1,8 +1,11 @@
+import ConnectionRegistry
+import Foundation
 import RegistryPostgres
 
 /// What each caller does again and again.
 struct Work: Sendable {
   static let tenant = "018f0000-0000-7000-8000-000000000001"
+  static let tenantID = UUID(uuidString: tenant) ?? UUID()
 
   let workload: Measure.Workload
   let text: String
@@ -14,20 +17,35 @@ struct Work: Sendable {
     switch workload {
     case .select, .read:
       return PostgresStatement(name: "bench_select", text, [.text(Self.tenant), .text(key)])
-    case .upsert:
+    case .upsert, .intake:
       return PostgresStatement(name: "bench_upsert", text, [.text(Self.tenant), .text(key)])
     }
   }
 
   func run(_ generator: inout KeyGenerator, on executor: some PostgresExecutor & PostgresBatchExecutor) async throws {
     switch workload {
-    case .select, .upsert:
+    case .select, .upsert, .intake:
       _ = try await executor.execute(statement(&generator))
     case .read:
       let batch = PostgresBatch(
         settings: [try .init("registry.tenant_id", Self.tenant)], statements: [statement(&generator)])
       _ = try await executor.execute(batch)
     }
+  }
+}
+
+extension Work {
+  struct Unaccepted: Error, CustomStringConvertible {
+    let disposition: WebhookAnswer.Disposition
+    var description: String { "an event was not accepted but taken for \(disposition)" }
+  }
+
+  /// The transaction of one fresh event, from its body on: all that the service does between the check of the signature
+  /// and the answer.
+  static func takeIn(_ generator: inout KeyGenerator, _ registry: ConnectionRegistry) async throws {
+    let event = FreshEvent(&generator)
+    let disposition = try await registry.webhooks.accept(event.decoded(), body: event.body, as: event.statements)
+    guard disposition == .accepted else { throw Unaccepted(disposition: disposition) }
   }
 }
 
@@ -40,9 +58,14 @@ struct KeyGenerator: Sendable {
   }
 
   mutating func next(upTo limit: Int) -> Int {
+    1 + Int(next() % UInt64(max(1, limit)))
+  }
+
+  /// A number of 64 bits.
+  mutating func next() -> UInt64 {
     state ^= state >> 12
     state ^= state << 25
     state ^= state >> 27
-    return 1 + Int((state &* 0x2545_F491_4F6C_DD1D) % UInt64(max(1, limit)))
+    return state &* 0x2545_F491_4F6C_DD1D
   }
 }

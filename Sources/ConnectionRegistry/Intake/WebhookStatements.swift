@@ -1,17 +1,28 @@
-import Foundation
-import RegistryModel
-import RegistryPostgres
+package import Foundation
+package import RegistryModel
+package import RegistryPostgres
 import RegistrySQL
-import RegistryTerra
+package import RegistryTerra
 
 /// What one authentic delivery writes, as statements of one transaction that reads nothing before.
-struct WebhookStatements {
+package struct WebhookStatements {
   let tenantID: UUID
   let bodySHA256: [UInt8]
   let timestamp: Int64
   let instant: Instant
   let traceID: String?
   let channel: String
+
+  package init(
+    tenantID: UUID, bodySHA256: [UInt8], timestamp: Int64, instant: Instant, traceID: String?, channel: String
+  ) {
+    self.tenantID = tenantID
+    self.bodySHA256 = bodySHA256
+    self.timestamp = timestamp
+    self.instant = instant
+    self.traceID = traceID
+    self.channel = channel
+  }
 
   private var id: PostgresParameter { .uuid(tenantID) }
   private var bodyHex: String { Fingerprint.hex(bodySHA256) }
@@ -78,6 +89,11 @@ struct WebhookStatements {
           id, .text(fact.userID), .text("event"), .text(eventID.text), .text(keys[0])))
     }
     return acceptance
+  }
+
+  /// What an accepted event sends, for those who measure it.
+  package func sending(_ event: TerraEvent, body: [UInt8]) -> [PostgresStatement] {
+    accepting(event, body: body).statements.map(\.postgres)
   }
 
   /// What ``keeping(_:reason:type:userID:headers:body:)`` locks.

@@ -6,7 +6,7 @@ public import NIOCore
 import RegistryModel
 import RegistryPostgres
 import RegistrySQL
-import RegistryTerra
+package import RegistryTerra
 
 /// The signed channel: verifies a webhook over its raw body and makes it durable before it is acknowledged.
 public struct Webhooks: Sendable {
@@ -101,8 +101,15 @@ public struct Webhooks: Sendable {
           userID: event.connection?.userID, headers: headers, body: body.buffered))
       return kept.last?.affectedRows == 0 ? .duplicate : .quarantined
     }
-    let acceptance = statements.accepting(event, body: body.buffered)
-    let results = try await database.run(tenant.id, locking: acceptance.keys, acceptance.statements)
+    return try await accept(event, body: body.buffered, as: statements)
+  }
+
+  /// Makes an event durable that is to be accepted.
+  package func accept(
+    _ event: TerraEvent, body: [UInt8], as statements: WebhookStatements
+  ) async throws -> WebhookAnswer.Disposition {
+    let acceptance = statements.accepting(event, body: body)
+    let results = try await database.run(statements.tenantID, locking: acceptance.keys, acceptance.statements)
     return results[acceptance.eventIndex].affectedRows == 0 ? .duplicate : .accepted
   }
 

@@ -27,6 +27,16 @@ public struct PostgresParameter: Sendable, Hashable {
     self.storage = text.map(Storage.text) ?? .null
   }
 
+  /// The value as SQL would write it, bytes as `\x…`; nil for NULL. For those who measure what is sent, never for a log.
+  package var literal: String? {
+    switch storage {
+    case .null: nil
+    case .text(let text): text
+    case .bytes(let bytes):
+      "\\x" + bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    }
+  }
+
   /// NULL of whatever type the statement expects.
   public static let null = PostgresParameter(.null)
 

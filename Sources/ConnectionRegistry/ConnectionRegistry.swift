@@ -74,7 +74,7 @@ public final class ConnectionRegistry: Service, Sendable {
       terraDeadline: configuration.terraDeadline, logger: logger)
     webhooks = Webhooks(
       database: database, directory: directory, timing: timing, dataMinutes: DataMinutes(),
-      rejections: RejectionLimit(), clock: { Date() }, logger: logger)
+      rejections: Rejections(database: database, logger: logger), clock: { Date() }, logger: logger)
     callbacks = RedirectCallbacks(database: database, directory: directory, timing: timing)
     connections = Connections(database: database, directory: directory, timing: timing)
     appUsers = AppUsers(database: database, directory: directory, timing: timing)
@@ -93,6 +93,7 @@ public final class ConnectionRegistry: Service, Sendable {
   public func run() async throws {
     var services: [any Service] = [workerPool, servicePool]
     if let lanes = database.lanes { services += [lanes.reads, lanes.writes] }
+    services.append(webhooks.rejections)
     // One that ends is the registry's end. They end in the reverse order, each after those behind it.
     try await ServiceGroup(services: services, logger: logger).run()
   }

@@ -27,12 +27,18 @@ final class RejectionLimit: Sendable {
       defer { all[tenantID] = count }
       guard count.admitted >= Self.perDay else {
         count.admitted += 1
-        return 1
+        defer { count.waiting = 0 }
+        return count.waiting + 1
       }
       count.waiting += 1
       guard count.waiting >= Self.sumOf else { return nil }
       defer { count.waiting = 0 }
       return count.waiting
     }
+  }
+
+  /// Counts what was admitted and could not be written with the tenant's next.
+  func putBack(_ count: Int, tenantID: UUID) {
+    counts.withLockedValue { $0[tenantID]?.waiting += count }
   }
 }

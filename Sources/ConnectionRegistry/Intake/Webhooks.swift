@@ -14,11 +14,11 @@ public struct Webhooks: Sendable {
   let directory: TenantDirectory
   let timing: Timing
   let dataMinutes: DataMinutes
-  let rejections: RejectionLimit
+  let rejections: Rejections
   let clock: @Sendable () -> Date
   let logger: Logger
 
-  /// Takes one delivery in.
+  /// Takes one delivery in. One that is rejected is recorded after it was answered, while ``ConnectionRegistry/run()`` runs.
   ///
   /// - Parameters:
   ///   - tenant: the slug in the path.
@@ -41,7 +41,9 @@ public struct Webhooks: Sendable {
     }
     let isAuthentic = taken.isAuthentic
     guard isAuthentic, let entry, let signature, !entry.signingSecrets.isEmpty else {
-      if let entry { try await keepRejected(taken, read, entry.tenant) }
+      // Made for whatever tenant, and written later: the answer must not tell which tenants exist.
+      let rejection = Rejection(taken, read, at: clock())
+      if let entry { rejections.take(rejection, of: entry.tenant.id) }
       return counted(.rejected)
     }
     return counted(try await take(taken, read, signature, entry.tenant))
@@ -129,30 +131,6 @@ public struct Webhooks: Sendable {
       ])
     dataMinutes.remember(minute, tenantID: tenant.id, userID: fact.userID)
     return .data
-  }
-
-  private func keepRejected(_ body: WebhookBody, _ headers: WebhookHeaders, _ tenant: Tenant) async throws {
-    let now = clock()
-    guard let count = rejections.admit(tenantID: tenant.id, at: now) else { return }
-    let id = PostgresParameter.uuid(tenant.id)
-    let day = PostgresParameter.text(now.formatted(.iso8601.year().month().day()))
-    let reason: String
-    var signedAt = PostgresParameter.null
-    switch headers.signature {
-    case .success(let signature):
-      reason = "wrong_signature"
-      signedAt = .timestamp(microsecondsSince1970: min(max(0, signature.timestamp), 253_402_300_799) * 1_000_000)
-    case .failure(let error): reason = error.rawValue
-    }
-    _ = try await database.run(
-      tenant.id, locking: ["rejected"],
-      [
-        RegistryStatements.webhookReceiptCountRejected(id, day, .int(count)),
-        RegistryStatements.webhookReceiptKeepRejected(
-          id, .uuid(.version7()), day, .text(reason), signedAt, .text(headers.traceID), .text(headers.keptJSON),
-          .bytes(Array(body.buffered.prefix(WebhookBody.keptOfRejected))), .bytes(body.sha256), .int(body.bytes),
-          .int(RejectionLimit.perDay)),
-      ])
   }
 
   private func counted(_ disposition: WebhookAnswer.Disposition) -> WebhookAnswer {

@@ -73,6 +73,29 @@ import Testing
     }
   }
 
+  @Test func aRejectedDeliveryIsAnsweredBeforeItIsRecorded() async throws {
+    try await withStage { stage in
+      var delivery = Delivery(Payload.auth("u1"))
+      delivery.secret = "wrong"
+      let rejected = delivery
+      try await stage.owner.withTransaction { gate in
+        // Nothing about it can be written meanwhile.
+        try await gate.execute("LOCK TABLE registry.webhook_receipt_count IN SHARE MODE")
+        // More than may wait: those beyond are only counted.
+        for _ in 0..<(Rejections.capacity + 50) {
+          let answer = try await stage.answer(rejected, settles: false)
+          #expect(answer.status == 401)
+        }
+      }
+      await stage.registry.webhooks.rejections.settle()
+      let kept = try await stage.count("webhook_receipt")
+      #expect((Rejections.capacity...Rejections.capacity + 1).contains(kept))
+      try await stage.expect(rejected, .rejected)
+      let counted = try await stage.texts("SELECT count::text FROM registry.webhook_receipt_count")
+      #expect(counted == ["\(Rejections.capacity + 51)"])
+    }
+  }
+
   @Test func beyondTheLimitSumsAreWritten() {
     let limit = RejectionLimit()
     let tenant = UUID()

@@ -134,7 +134,10 @@ extension Stage {
     try await registry.connections.show(tenant: tenant ?? slug, userID).connection.status
   }
 
-  func answer(_ delivery: Delivery, tenant: String? = nil, piece: Int = 64 << 10) async throws -> WebhookAnswer {
+  /// Delivers a webhook, and waits until a rejected one is recorded unless `settles` is false.
+  func answer(
+    _ delivery: Delivery, tenant: String? = nil, piece: Int = 64 << 10, settles: Bool = true
+  ) async throws -> WebhookAnswer {
     let slug = tenant ?? self.slug
     var headers = delivery.headers ?? []
     if delivery.headers == nil {
@@ -143,8 +146,10 @@ extension Stage {
       if let trace = delivery.trace { headers.append(("X-Terra-Trace-Id", trace)) }
       if let ordering = delivery.ordering { headers.append(("X-Terra-Ordering-Timestamp", "\(ordering)")) }
     }
-    return try await registry.webhooks.receive(
+    let answer = try await registry.webhooks.receive(
       tenant: slug, headers: headers, body: Pieces(bytes: delivery.body, size: piece))
+    if settles, answer.disposition == .rejected { await registry.webhooks.rejections.settle() }
+    return answer
   }
 }
 

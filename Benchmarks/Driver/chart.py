@@ -4,7 +4,7 @@ from xml.sax.saxutils import escape
 from bars import CPU, P50, P99, SHARED, THROUGHPUT
 from contenders import BY_KEY, CONTENDERS, WORKLOADS, cell_name
 
-WIDTH, ROW, HEAD, LABEL, BAR = 1000, 20, 46, 210, 300
+WIDTH, ROW, HEAD, LABEL, BAR = 1000, 20, 46, 210, 250
 STYLE = """
   .ground { fill: #ffffff } text { font: 12px system-ui, sans-serif; fill: #24292f }
   .title { font-size: 17px; font-weight: 600 } .cell { font-size: 13px; font-weight: 600 }
@@ -44,8 +44,8 @@ COLUMNS = (
     ("× pgbench", lambda rounds, key: ratio(rounds.ratio(key, ((key[0], key[1], "pgbench"),)))),
     ("p50", lambda rounds, key: duration(rounds.value(key, P50))),
     ("p99", lambda rounds, key: duration(rounds.value(key, P99))),
-    ("CPU / query", lambda rounds, key: cpu(rounds.value(key, CPU))),
-    ("per transaction", lambda rounds, key: shared(rounds.value(key, SHARED))),
+    ("CPU/query", lambda rounds, key: cpu(rounds.value(key, CPU))),
+    ("statements/tx", lambda rounds, key: shared(rounds.value(key, SHARED))),
 )
 
 

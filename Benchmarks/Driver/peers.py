@@ -1,6 +1,7 @@
 """Makes each contender's program ready, or says why it is left out."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -27,8 +28,10 @@ def run(command, log, environment=None, cwd=None):
                               env={**os.environ, **(environment or {})}, cwd=cwd)
     if done.returncode:
         lines = pathlib.Path(log).read_text(errors="replace").strip().splitlines()
-        said = [line.strip() for line in lines if "error" in line.lower()] or [line.strip() for line in lines[-3:]]
-        raise LeftOut(f"{pathlib.Path(command[0]).name} failed: {' | '.join(said[:3])[:400]} (all of it: {log})")
+        said = [line.strip() for line in lines if re.search(r"(?i)^(?!.*warning).*\berror\b", line)] or lines[-3:]
+        # Relative, because the reason stands in a report that is read elsewhere.
+        place = os.path.relpath(log, REPOSITORY)
+        raise LeftOut(f"{pathlib.Path(command[0]).name} failed: {' | '.join(said[:3])[:400]} (all of it: {place})")
 
 
 def copied(name, folder):

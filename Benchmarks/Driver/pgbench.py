@@ -64,8 +64,8 @@ def intake_script(described):
     makers = {
         "user_id": ":draw::text",
         "reference_id": "('person-' || :draw::text)",
-        "digest": "lpad(:draw::text, 64, '0')",
-        "fact": "lpad(:draw::text, 32, '0')",
+        "digest": "rpad(:draw::text, 64, '0')",
+        "fact": "rpad(:draw::text, 32, '0')",
         # In the order of time, as the registry's own are: else the index would be a burden that it does not have.
         "event_id": "(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0') || '7000' || "
                     "lpad(to_hex(:draw::bigint), 16, '0'))::uuid::text",

@@ -21,6 +21,8 @@ METHOD = """\
   socket), once per cell and round, in an order shuffled by the seed. Client and server share the machine's cores.
 - A task sends its next query when it has the answer to the one before, with keys drawn uniformly. Latencies are those
   of every query, for pgbench of a sample of 10 %; a pipeline of pgbench has one latency for its 16 statements.
+- The intake's statements and parameters are those that the registry itself sends; what differs from event to event is
+  made in pgbench's script from one random number, by a few functions of SQL that the registry does not need.
 - CPU is the client's user and system time in the measured window, pgbench's from its start to its end.
 - Bare statements are sent as the owner of the tables, whom no policy binds; real ones as `registry_service`, which
   every policy binds. An intake counts as one query, and so does a real read."""
@@ -140,8 +142,8 @@ def markdown(rounds, checks, context):
     for workload, tasks, keys in chart.cells(rounds):
         lines += [f"### {WORKLOADS[workload]}, {tasks} task{'' if tasks == 1 else 's'}", "",
                   table(CELL_HEAD, cell_rows(rounds, workload, tasks, keys)), ""]
-    lines += ["*× pgbench*: throughput over that of `pgbench -M prepared` in the same table. *per transaction*: "
-              "statements that share one. *CPU / query*: the client's.", "", "## Who took part", ""]
+    lines += ["*× pgbench*: throughput over that of `pgbench -M prepared` in the same table. *CPU/query*: the "
+              "client's. *statements/tx*: how many statements share one transaction.", "", "## Who took part", ""]
     measured = {key[2] for key in rounds.keys()}
     lines += [f"- {contender.title}{': ' + contender.note if contender.note else ''}" for contender in CONTENDERS
               if contender.key in measured]
@@ -157,7 +159,7 @@ def write(folder, rounds, raw, checks, context):
     text = json.dumps(document(rounds, raw, checks, context), indent=1, ensure_ascii=False) + "\n"
     subtitle = (f"{context['rounds']} rounds of {context['settings']['seconds']:g} s; medians; "
                 f"{context['machine'].get('cores')} cores shared by client and server; "
-                "“per transaction” is how many statements share one")
+                "statements/tx: how many share one transaction")
     for name, content in (("driver.md", markdown(rounds, checks, context)), ("driver.json", text),
                           ("driver.svg", chart.draw(rounds, subtitle))):
         (folder / name).write_text(content)

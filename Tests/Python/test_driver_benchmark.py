@@ -2,12 +2,14 @@
 import contextlib
 import io
 import json
+import os
 import pathlib
 import random
 import re
 import sys
 import tempfile
 import unittest
+import unittest.mock
 import xml.etree.ElementTree
 
 DRIVER = pathlib.Path(__file__).resolve().parent.parent.parent / "Benchmarks" / "Driver"
@@ -18,6 +20,7 @@ import chart  # noqa: E402
 import cluster  # noqa: E402
 import contenders  # noqa: E402
 import driver  # noqa: E402
+import peers  # noqa: E402
 import pgbench  # noqa: E402
 import report  # noqa: E402
 import rounds  # noqa: E402
@@ -162,7 +165,7 @@ class PgbenchTests(unittest.TestCase):
             {"sql": "SELECT $1::uuid", "parameters": ["tenant"]}]})
         self.assertEqual(variables, {"v0": "tenant", "v1": "{", "v2": ":t:17}"})
         self.assertIn("VALUES (:v0::uuid, (:draw::text)::text, NULL, "
-                      "(:v1::text || lpad(:draw::text, 64, '0') || :v2::text)::text[]);\nSELECT :v0::uuid;", text)
+                      "(:v1::text || rpad(:draw::text, 64, '0') || :v2::text)::text[]);\nSELECT :v0::uuid;", text)
         self.assertRegex(text, r"^\\set draw .*\nBEGIN;\nSET LOCAL registry.tenant_id = '[-0-9a-f]{36}';\n")
         self.assertTrue(text.endswith("\nCOMMIT;\n"))
 
@@ -179,6 +182,32 @@ class PgbenchTests(unittest.TestCase):
         self.assertEqual(pgbench.latencies(["0 1 250 0 17 5\n", "1 1 50 0 17 6\n", "1 2 failed 0 17 6\n"]), [50, 250])
         self.assertEqual(pgbench.quantile([1, 2, 3, 4], 0.99), 4)
         self.assertIsNone(pgbench.quantile([], 0.5))
+
+
+class PeerTests(unittest.TestCase):
+    def make(self, wanted, **constants):
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+            for name, value in constants.items():
+                stack.enter_context(unittest.mock.patch.object(peers, name, value))
+            return peers.make(pathlib.Path(folder), {wanted})
+
+    def test_what_is_not_there_is_left_out_by_name(self):
+        nowhere = pathlib.Path("/nowhere")
+        self.assertEqual(self.make("tokio", CRATES=nowhere), (
+            {}, {"tokio-postgres": "Debian's librust-tokio-postgres-dev is not installed"}))
+        self.assertEqual(self.make("pgx", GO=nowhere), (
+            {}, {"pgx": "Debian's golang-github-jackc-pgx-v4-dev is not installed"}))
+
+    def test_a_checkout_that_is_none_is_named(self):
+        with unittest.mock.patch.dict(os.environ, POSTGRES_NIO_PATH="/nowhere"):
+            commands, left_out = self.make("postgresnio")
+        self.assertEqual((commands, list(left_out)), ({}, ["PostgresNIO"]))
+        self.assertIn("/nowhere", left_out["PostgresNIO"])
+
+    def test_a_build_that_fails_says_why(self):
+        with tempfile.TemporaryDirectory() as folder, self.assertRaisesRegex(peers.LeftOut, "sh failed: error: no such"):
+            peers.run(["sh", "-c", "echo one; echo error: no such crate; exit 3"], pathlib.Path(folder) / "log")
 
 
 class SampleTests(unittest.TestCase):

@@ -15,8 +15,9 @@ COPY Package.swift ./
 COPY Plugins Plugins
 COPY sql sql
 COPY Sources Sources
-# The manifest names the test targets, so their folders must be there.
+# The manifest names the targets of tests and benchmarks, so their folders must be there.
 COPY Tests Tests
+COPY Benchmarks Benchmarks
 RUN swift build --configuration release --product registry --static-swift-stdlib \
   && install -D --strip "$(swift build --configuration release --show-bin-path)/registry" /image/usr/local/bin/registry
 

@@ -292,11 +292,17 @@ class ArgumentTests(unittest.TestCase):
         self.assertEqual((chosen.rounds, chosen.seconds, chosen.rows, chosen.seed), (5, 3, 1_000_000, 1))
         self.assertEqual((quick.rounds, quick.seconds, quick.rows), (2, 1, 100_000))
 
+    def test_the_exit_code_says_whether_bars_hold(self):
+        held, missed, open_ = ({"holds": value} for value in (True, False, None))
+        self.assertEqual(driver.outcome([held, open_], {}), 0)
+        self.assertEqual(driver.outcome([held, missed], {"select@1/pgx": "no"}), 1)
+        self.assertEqual(driver.outcome([held], {"select@1/lane": "no"}), 2)
+
     def test_wrong_usage_is_64_and_says_why(self):
         for arguments, said in ((["--rounds", "0"], "above 0"), (["--seconds", "nan"], "above 0"),
                                 (["--rounds", "1.5"], "a number"), (["--only", "("], "regular expression"),
                                 (["--only", "nothing"], "matches nothing"), (["--wrong"], "--wrong"),
-                                (["extra"], "extra")):
+                                (["extra"], "extra"), (["--json", "/nowhere/x.json"], "/nowhere")):
             error = io.StringIO()
             with self.subTest(arguments), contextlib.redirect_stderr(error), self.assertRaises(SystemExit) as end:
                 driver.read(arguments)

@@ -55,6 +55,9 @@ final class Rejections: Service {
     (queue, input) = AsyncStream.makeStream(of: Item.self, bufferingPolicy: .bufferingOldest(Self.capacity))
   }
 
+  /// Whether no shutdown has begun.
+  var isTaking: Bool { state.withLockedValue { !$0.isEnding } }
+
   /// Takes a delivery to be recorded soon; returns at once.
   func take(_ rejection: Rejection, of tenantID: UUID) {
     guard let count = limit.admit(tenantID: tenantID, at: rejection.at) else { return }
@@ -75,7 +78,7 @@ final class Rejections: Service {
             "a rejected delivery could not be recorded", metadata: ["tenant_id": "\(item.tenantID.text)"])
           Counter(label: "registry_rejections_unrecorded_total").increment(by: item.count)
           // Without a database the rest would only hold up the end.
-          if state.withLockedValue({ $0.isEnding }) { break }
+          if !isTaking { break }
         }
         finishOne()
       }

@@ -5,6 +5,7 @@ import Logging
 import NIOConcurrencyHelpers
 import RegistryPostgres
 @testable import RegistrySQL
+import ServiceLifecycle
 import TestDatabase
 import Testing
 
@@ -63,6 +64,29 @@ import Testing
       #expect(readiness.ready)
       run.cancel()
       _ = await run.result
+    }
+  }
+
+  @Test(.migratedDatabase) func aShutdownWritesWhatWaitsBeforeTheConnectionsClose() async throws {
+    try await withStage { stage in
+      var other = stage
+      other.registry = ConnectionRegistry(configuration: stage.configuration, logger: stage.registry.logger)
+      let ending = other
+      let group = ServiceGroup(services: [ending.registry], logger: stage.registry.logger)
+      let run = Task { try await group.run() }
+      var delivery = Delivery(Payload.auth("u1"))
+      delivery.secret = "wrong"
+      let rejected = delivery
+      try await stage.owner.withTransaction { gate in
+        try await gate.execute("LOCK TABLE registry.webhook_receipt_count IN SHARE MODE")
+        for _ in 0..<5 { try await ending.answer(rejected, settles: false) }
+        await group.triggerGracefulShutdown()
+        // The writes are refused from now on where the shutdown closes the lanes first.
+        while ending.registry.webhooks.rejections.isTaking { await Task.yield() }
+      }
+      try await run.value
+      let kept = try await stage.count("webhook_receipt")
+      #expect(kept == 5)
     }
   }
 

@@ -135,6 +135,7 @@ extension Stage {
   }
 
   /// Delivers a webhook, and waits until a rejected one is recorded unless `settles` is false.
+  @discardableResult
   func answer(
     _ delivery: Delivery, tenant: String? = nil, piece: Int = 64 << 10, settles: Bool = true
   ) async throws -> WebhookAnswer {

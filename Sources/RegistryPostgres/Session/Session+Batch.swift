@@ -49,7 +49,7 @@ extension Session {
     do throws(PostgresError) {
       return try await run(transaction, transaction.steps(try prepared.plan(transaction.statements)))
     } catch {
-      guard error.needsPreparingAgain, PQtransactionStatus(handle.pointer) == PQTRANS_IDLE, interruption == nil else {
+      guard error.needsPreparingAgain, PQtransactionStatus(handle.pointer) == PQTRANS_IDLE, givenUp == nil else {
         throw error
       }
       return try await run(transaction, transaction.steps(try prepared.plan(transaction.statements)))

@@ -11,7 +11,7 @@ extension Session {
         return try await run(statement, parameters)
       } catch {
         // An outdated plan is refused before it runs, so outside a transaction it can be prepared anew and run.
-        guard error.needsPreparingAgain, PQtransactionStatus(handle.pointer) == PQTRANS_IDLE, interruption == nil else {
+        guard error.needsPreparingAgain, PQtransactionStatus(handle.pointer) == PQTRANS_IDLE, givenUp == nil else {
           throw error
         }
         return try await run(statement, parameters)
@@ -54,11 +54,13 @@ extension Session {
         _ = try await collect()
         prepared.deallocated(name)
       }
+      try goOn()
       if !plan.preparations.isEmpty, let name = statement.name {
         guard PQsendPrepare(handle.pointer, name, statement.text, 0, nil) == 1 else { throw sendFailure() }
         _ = try await collect()
         prepared.prepared(statement)
       }
+      try goOn()
       guard send(statement, parameters, plan.uses[0]) else { throw sendFailure() }
       let results = try await collect()
       guard let result = results.last else {

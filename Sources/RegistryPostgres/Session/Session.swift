@@ -15,6 +15,8 @@ actor Session {
   private var deadline: ContinuousClock.Instant?
   /// Set once the present operation has been given up: which code its caller will see.
   private(set) var interruption: PostgresError.Code?
+  /// The same to the end of the operation: its later steps are not begun any more.
+  private(set) var givenUp: PostgresError.Code?
   /// While set, waits end at this instant only and cancellation is not observed.
   private var shield: ContinuousClock.Instant?
   private var mustBeClosed = false
@@ -80,6 +82,7 @@ actor Session {
     }
     isBusy = true
     interruption = nil
+    givenUp = nil
     shield = nil
     self.deadline = deadline
     self.ticket = ticket
@@ -111,6 +114,7 @@ actor Session {
     }
     isBusy = true
     interruption = nil
+    givenUp = nil
     ticket = nil
     defer {
       isBusy = false
@@ -124,8 +128,20 @@ actor Session {
   func shielded<Value: Sendable>(
     _ body: () async throws(PostgresError) -> Value
   ) async throws(PostgresError) -> Value {
+    let outer = shield
+    defer { shield = outer }
     if shield == nil { shield = .now + configuration.cancelGrace }
     return try await body()
+  }
+
+  /// Called between the steps of one operation: what was given up is not gone on with.
+  /// - Throws: `cancelled` or `timedOut`, with the proof that the next step was not sent.
+  func goOn() throws(PostgresError) {
+    switch givenUp {
+    case nil: return
+    case .cancelled?: throw PostgresError(.cancelled, "the task was cancelled before the statement was sent")
+    default: throw PostgresError(.timedOut, "the deadline passed before the statement was sent")
+    }
   }
 
   /// Sends what libpq has buffered, reading as well, since the server may stop reading until it is read from.
@@ -170,6 +186,7 @@ actor Session {
         throw error
       }
       interruption = wakeup == .cancelled ? .cancelled : .timedOut
+      givenUp = interruption
       shield = .now + configuration.cancelGrace
       await sendCancelRequest()
     }

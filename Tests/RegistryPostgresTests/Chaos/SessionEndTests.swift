@@ -3,7 +3,7 @@ import Testing
 
 @testable import RegistryPostgres
 
-/// What the random schedules found about sessions that end in a bad moment.
+/// What the random schedules found about sessions that end, and callers who leave, in a bad moment.
 struct SessionEndTests {
   private func failure(of batch: PostgresBatch, _ answer: [UInt8]) async throws -> PostgresError? {
     let server = try FakeServer(.breakingOff(answer))
@@ -30,5 +30,19 @@ struct SessionEndTests {
     #expect(error?.sqlState == .checkViolation)
     #expect(error?.mayHaveTakenEffect == false)
     #expect(error?.statementIndex == 0)
+  }
+
+  @Test func aStatementGivenUpWhileItIsPreparedIsNotSent() async throws {
+    // The cancel comes too late for the preparation; if the statement were sent, it would be answered.
+    let prepared = FakeServer.message("1", []) + FakeServer.ready("I")
+    let server = try FakeServer(
+      .answeringACancel([prepared, FakeServer.command("INSERT 0 1") + FakeServer.ready("I")]))
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    try await PostgresPool.withPool(.init(server.connectionString), logger: logger) { pool in
+      let statement = PostgresStatement(name: "insert", "INSERT INTO item VALUES (1)")
+      let error = await postgresError { try await pool.execute(statement, deadline: .now + .milliseconds(50)) }
+      #expect(error?.code == .timedOut)
+      #expect(error?.mayHaveTakenEffect == false)
+    }
   }
 }

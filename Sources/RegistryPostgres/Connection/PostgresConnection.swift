@@ -7,7 +7,7 @@ import NIOConcurrencyHelpers
 /// locks, temporary tables) would meet the connection's next user: prefer transactions, or ``retire()`` the connection.
 public final class PostgresConnection: PostgresExecutor, PostgresBatchExecutor {
   let session: Session
-  private let defaultTimeout: Duration
+  let defaultTimeout: Duration
   private let isLeased = NIOLockedValueBox(true)
 
   init(session: Session, defaultTimeout: Duration) {
@@ -114,7 +114,7 @@ public final class PostgresConnection: PostgresExecutor, PostgresBatchExecutor {
     isLeased.withLockedValue { $0 = false }
   }
 
-  private func checkLease() throws(PostgresError) {
+  func checkLease() throws(PostgresError) {
     guard isLeased.withLockedValue({ $0 }) else {
       throw PostgresError(
         .closed, "the connection is used after its closure ended; keep all work inside withConnection")

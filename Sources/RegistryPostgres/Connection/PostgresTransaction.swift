@@ -2,9 +2,9 @@ import NIOConcurrencyHelpers
 
 /// A transaction that stands open for the length of a closure.
 public final class PostgresTransaction: PostgresExecutor {
-  private let session: Session
-  private let defaultTimeout: Duration
-  private let deadline: ContinuousClock.Instant?
+  let session: Session
+  let defaultTimeout: Duration
+  let deadline: ContinuousClock.Instant?
   private let isOpen = NIOLockedValueBox(true)
 
   init(session: Session, defaultTimeout: Duration, deadline: ContinuousClock.Instant?) {
@@ -23,10 +23,7 @@ public final class PostgresTransaction: PostgresExecutor {
   public func execute(
     _ statement: PostgresStatement, deadline: ContinuousClock.Instant?
   ) async throws -> PostgresResult {
-    guard isOpen.withLockedValue({ $0 }) else {
-      throw PostgresError(
-        .closed, "the transaction is used after its closure ended; keep all work inside withTransaction")
-    }
+    try checkOpen()
     do {
       return try await session.execute(statement, until: deadline ?? self.deadline ?? .now + defaultTimeout)
     } catch {
@@ -34,6 +31,13 @@ public final class PostgresTransaction: PostgresExecutor {
       // COMMIT comes from the closure's end only, so whatever became of this statement, nothing of it can stand.
       error.mayHaveTakenEffect = false
       throw error
+    }
+  }
+
+  func checkOpen() throws(PostgresError) {
+    guard isOpen.withLockedValue({ $0 }) else {
+      throw PostgresError(
+        .closed, "the transaction is used after its closure ended; keep all work inside withTransaction")
     }
   }
 

@@ -125,7 +125,8 @@ extension Session {
         case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
           handle.finish()
           throw PostgresError(
-            .unsupported, "COPY cannot be part of a batch; insert rows from arrays with unnest instead")
+            .unsupported,
+            "COPY cannot be part of a batch: stream it with copyIn or copyOut, or insert from arrays with unnest")
         default:
           answer = result
           if firstError == nil { firstError = (result, step) }

@@ -98,7 +98,7 @@ extension Session {
   }
 
   /// Reads all results of what was sent, to the end of the conversation, and keeps the first error.
-  private func collect() async throws(PostgresError) -> [PostgresResult] {
+  func collect() async throws(PostgresError) -> [PostgresResult] {
     try await flush()
     var results: [PostgresResult] = []
     var firstError: PostgresResult?
@@ -109,7 +109,7 @@ extension Session {
       case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
         handle.finish()
         throw PostgresError(
-          .unsupported, "COPY cannot be run as a statement; insert rows from arrays with unnest instead")
+          .unsupported, "COPY cannot be run as a statement: stream it with copyIn or copyOut")
       default:
         if firstError == nil { firstError = result }
       }

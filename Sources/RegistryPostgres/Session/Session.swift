@@ -11,6 +11,9 @@ actor Session {
   /// The server's process for this connection, as `pg_stat_activity.pid` shows it.
   nonisolated let backendPID: Int32
   var prepared: PreparedStatements
+  /// The stream that stands open: between its steps nobody else may use the connection.
+  var stream: OpenStream?
+  var lastStream: OpenStream.Number = 0
   private var isBusy = false
   private var deadline: ContinuousClock.Instant?
   /// Set once the present operation has been given up: which code its caller will see.
@@ -43,7 +46,8 @@ actor Session {
 
   /// Whether the connection is at rest and outside any transaction, fit for the next user.
   var isReusable: Bool {
-    handle.pointer != nil && !isBusy && !mustBeClosed && PQtransactionStatus(handle.pointer) == PQTRANS_IDLE
+    handle.pointer != nil && !isBusy && stream == nil && !mustBeClosed
+      && PQtransactionStatus(handle.pointer) == PQTRANS_IDLE
   }
 
   /// Closes the connection; an operation under way fails.
@@ -65,11 +69,12 @@ actor Session {
 
   private var isAbandoned: Bool { isBusy && ticket != nil && ticket == abandonedTicket }
 
-  /// Runs one operation under a deadline and the task's cancellation.
+  /// Runs one operation, or one step of the stream that stands open, under a deadline and the task's cancellation.
   func perform<Value: Sendable>(
-    until deadline: ContinuousClock.Instant?, ticket: UInt64? = nil, _ body: () async throws(PostgresError) -> Value
+    until deadline: ContinuousClock.Instant?, ticket: UInt64? = nil, stream: OpenStream.Number? = nil,
+    _ body: () async throws(PostgresError) -> Value
   ) async throws(PostgresError) -> Value {
-    guard !isBusy else {
+    guard !isBusy, self.stream?.number == stream else {
       throw PostgresError(
         .busy,
         "the connection is running a statement already: it runs one at a time, so await the first or take another "
@@ -108,8 +113,10 @@ actor Session {
   }
 
   /// Runs one operation that the caller's cancellation does not stop, within the grace period.
-  func performShielded(_ body: () async throws(PostgresError) -> Void) async throws(PostgresError) {
-    guard !isBusy else {
+  func performShielded(
+    stream: OpenStream.Number? = nil, _ body: () async throws(PostgresError) -> Void
+  ) async throws(PostgresError) {
+    guard !isBusy, self.stream?.number == stream else {
       throw PostgresError(.busy, "the transaction's closure ended while a statement of it was still running")
     }
     isBusy = true
@@ -165,7 +172,8 @@ actor Session {
     return PQgetResult(handle.pointer).map(PostgresResult.init)
   }
 
-  private func waitForSocket(_ interest: Interest) async throws(PostgresError) {
+  /// Waits for the socket; asks the server to cancel, once, when the time is over or the caller has gone.
+  func waitForSocket(_ interest: Interest) async throws(PostgresError) {
     let wakeup =
       isAbandoned && shield == nil
       ? .cancelled
@@ -193,7 +201,7 @@ actor Session {
   }
 
   /// Asks the server to cancel, over a connection of its own, which blocks and so happens on another thread.
-  private func sendCancelRequest() async {
+  func sendCancelRequest() async {
     guard let shield, let request = PQgetCancel(handle.pointer).map(TransferredPointer.init) else { return }
     let sent: Void? = await configuration.threads.run(
       until: shield, reactor: configuration.reactor, observingCancellation: false

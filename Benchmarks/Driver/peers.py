@@ -1,4 +1,5 @@
 """Makes each contender's program ready, or says why it is left out."""
+import hashlib
 import os
 import pathlib
 import re
@@ -32,6 +33,14 @@ def run(command, log, environment=None, cwd=None):
         # Relative, because the reason stands in a report that is read elsewhere.
         place = os.path.relpath(log, REPOSITORY)
         raise LeftOut(f"{pathlib.Path(command[0]).name} failed: {' | '.join(said[:3])[:400]} (all of it: {place})")
+
+
+def fingerprint(sources, *texts):
+    """What tells whether a program made of these files and texts is still the same."""
+    digest = hashlib.sha256("\0".join(texts).encode())
+    for path in sorted(path for path in sources.rglob("*") if path.is_file()):
+        digest.update(str(path.relative_to(sources)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def copied(name, folder):
@@ -111,12 +120,18 @@ def postgresnio(folder):
     checkout = os.environ.get("POSTGRES_NIO_PATH")
     if checkout and not (pathlib.Path(checkout) / "Package.swift").exists():
         raise LeftOut(f"POSTGRES_NIO_PATH is {checkout}, where no Package.swift stands")
-    source = copied("postgresnio", folder)
-    scratch = folder / "postgresnio-build"
-    command = ["swift", "build", "-c", "release", "--package-path", source, "--scratch-path", scratch]
-    environment = {"POSTGRES_NIO_PATH": str(pathlib.Path(checkout).resolve())} if checkout else {}
-    run([*command, "--product", "PostgresNIOPeer"], folder / "postgresnio.log", environment)
-    return [str(scratch / "release" / "PostgresNIOPeer")]
+    program, mark = folder / "postgresnio-peer", folder / "postgresnio-peer.made-of"
+    made_of = fingerprint(HERE / "Peers/postgresnio", str(checkout), version(["swift", "--version"]) or "")
+    # The build takes minutes, and even to find that nothing is to be done takes long.
+    if not (program.exists() and mark.exists() and mark.read_text() == made_of):
+        say("Building PostgresNIO for release (the first time takes some minutes) …")
+        source, scratch = copied("postgresnio", folder), folder / "postgresnio-build"
+        environment = {"POSTGRES_NIO_PATH": str(pathlib.Path(checkout).resolve())} if checkout else {}
+        run(["swift", "build", "-c", "release", "--package-path", source, "--scratch-path", scratch, "--product",
+             "PostgresNIOPeer"], folder / "postgresnio.log", environment)
+        shutil.copy2(scratch / "release" / "PostgresNIOPeer", program)
+        mark.write_text(made_of)
+    return [str(program)]
 
 
 MAKERS = {"registry": registry, "pgbench": pgbench, "tokio": tokio, "pgx": pgx, "asyncpg": asyncpg,

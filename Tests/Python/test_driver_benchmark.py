@@ -205,6 +205,16 @@ class PeerTests(unittest.TestCase):
         self.assertEqual((commands, list(left_out)), ({}, ["PostgresNIO"]))
         self.assertIn("/nowhere", left_out["PostgresNIO"])
 
+    def test_a_fingerprint_tells_files_and_texts_apart(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "a"
+            path.write_text("one")
+            first = peers.fingerprint(pathlib.Path(folder), "x")
+            self.assertEqual(first, peers.fingerprint(pathlib.Path(folder), "x"))
+            self.assertNotEqual(first, peers.fingerprint(pathlib.Path(folder), "y"))
+            path.write_text("two")
+            self.assertNotEqual(first, peers.fingerprint(pathlib.Path(folder), "x"))
+
     def test_a_build_that_fails_says_why(self):
         with tempfile.TemporaryDirectory() as folder, self.assertRaisesRegex(peers.LeftOut, "sh failed: error: no such"):
             peers.run(["sh", "-c", "echo one; echo error: no such crate; exit 3"], pathlib.Path(folder) / "log")

@@ -6,6 +6,7 @@ import RegistryPostgres
 struct Work: Sendable {
   static let tenant = "018f0000-0000-7000-8000-000000000001"
   static let tenantID = UUID(uuidString: tenant) ?? UUID()
+  static let tenantBytes = withUnsafeBytes(of: tenantID.uuid) { Array($0) }
 
   let workload: Measure.Workload
   let text: String
@@ -27,8 +28,10 @@ struct Work: Sendable {
     case .select, .upsert, .intake:
       _ = try await executor.execute(statement(&generator))
     case .read:
+      // As the service sends its reads: the tenant set, read-only, in the tenant's place among the callers.
       let batch = PostgresBatch(
-        settings: [try .init("registry.tenant_id", Self.tenant)], statements: [statement(&generator)])
+        settings: [try .init("registry.tenant_id", Self.tenantID)], statements: [statement(&generator)],
+        isolation: .serverDefault.readOnly, order: .by(Self.tenantBytes))
       _ = try await executor.execute(batch)
     }
   }

@@ -4,7 +4,7 @@ from xml.sax.saxutils import escape
 from bars import CPU, P50, P99, SHARED, THROUGHPUT
 from contenders import BY_KEY, CONTENDERS, WORKLOADS, cell_name
 
-WIDTH, ROW, HEAD, LABEL, BAR = 1000, 20, 46, 210, 250
+WIDTH, ROW, HEAD, LABEL, BAR = 1000, 20, 46, 210, 200
 STYLE = """
   .ground { fill: #ffffff } text { font: 12px system-ui, sans-serif; fill: #24292f }
   .title { font-size: 17px; font-weight: 600 } .cell { font-size: 13px; font-weight: 600 }
@@ -87,11 +87,11 @@ def draw(rounds, subtitle):
     top, body = 64, []
     step = (WIDTH - LABEL - BAR - 30) / len(COLUMNS)
     for workload, tasks, keys in cells(rounds):
-        plural = "task" if tasks == 1 else "tasks"
-        body.append(f'<text class="cell" x="20" y="{top + 26}">{escape(WORKLOADS[workload])}, {tasks} {plural}</text>')
-        for index, (title, _) in enumerate(COLUMNS):
+        title = f"{WORKLOADS[workload]}, {tasks} task{'' if tasks == 1 else 's'}"
+        body.append(f'<text class="cell" x="20" y="{top + 26}">{escape(title)}</text>')
+        for index, (column, _) in enumerate(COLUMNS):
             body.append(f'<text class="number quiet" x="{LABEL + BAR + 10 + step * (index + 1):.0f}" y="{top + 26}">'
-                        f"{escape(title)}</text>")
+                        f"{escape(column)}</text>")
         top += HEAD - 12
         most = max((rounds.value((workload, tasks, key), THROUGHPUT) or 0) for key in keys)
         body.append(f'<g id="{cell_name(workload, tasks)}">')

@@ -55,15 +55,24 @@ def account():
     raise Failure("PostgreSQL refuses to run as root, and there is no account postgres or nobody to run it as.")
 
 
+def shared_memory():
+    """The server's memory for pages: all that is read fits, where a quarter of the machine's suffices for that."""
+    try:
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    except (OSError, ValueError):
+        machine = 4096
+    return f"{max(128, min(2048, machine // 4))}MB"
+
+
 class Cluster:
     """Use it with `with`: leaving it stops the server and removes everything, whatever happened."""
 
     user, database, port = "bench", "bench", 5432
 
-    def __init__(self, shared_buffers="1GB"):
+    def __init__(self, shared_buffers=None):
         self.folder = binaries()
         self.account = account()
-        self.settings = {**SETTINGS, "shared_buffers": shared_buffers}
+        self.settings = {**SETTINGS, "shared_buffers": shared_buffers or shared_memory()}
         self.server = None
         self.root = None
 

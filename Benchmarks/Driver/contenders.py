@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 
 SELECT, UPSERT, READ, INTAKE = "select", "upsert", "read", "intake"
 WORKLOADS = {
-    SELECT: "bare SELECT by key over 1 M rows",
+    SELECT: "bare SELECT by key",
     UPSERT: "bare durable upsert",
     READ: "real read under row-level security",
     INTAKE: "real intake transaction",

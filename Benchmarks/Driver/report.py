@@ -80,6 +80,10 @@ def document(rounds, raw, checks, context):
     }
 
 
+def counted(number, noun):
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def verdict(check):
     if check["holds"] is None:
         return "not measured"
@@ -123,7 +127,7 @@ def terminal(rounds, checks, context):
     """What is printed at the end."""
     parts = []
     for workload, tasks, keys in chart.cells(rounds):
-        parts.append(f"{WORKLOADS[workload]}, {tasks} task{'' if tasks == 1 else 's'}")
+        parts.append(f"{WORKLOADS[workload]}, {counted(tasks, 'task')}")
         parts.append(aligned(CELL_HEAD, cell_rows(rounds, workload, tasks, keys)) + "\n")
     parts.append(aligned(BAR_HEAD, bar_rows(checks)))
     parts += [f"Left out: {name}. {reason}" for name, reason in context["left_out"].items()]
@@ -135,12 +139,12 @@ def markdown(rounds, checks, context):
     """The report."""
     settings = context["settings"]
     lines = ["# The driver beside its peers", "",
-             f"One run of `scripts/bench driver`: {context['rounds']} rounds, {settings['seconds']:g} s for each "
+             f"One run of `scripts/bench driver`: {counted(context['rounds'], 'round')}, {settings['seconds']:g} s for each "
              f"measurement after {settings['warmup']:g} s of warm-up, {settings['rows']:,} rows, seed "
              f"{context['seed']}.", "", "![Throughput, latency, processor time](driver.svg)", "", "## Bars", "",
              table(BAR_HEAD, bar_rows(checks)), "", SHARING, "", "## Figures", ""]
     for workload, tasks, keys in chart.cells(rounds):
-        lines += [f"### {WORKLOADS[workload]}, {tasks} task{'' if tasks == 1 else 's'}", "",
+        lines += [f"### {WORKLOADS[workload]}, {counted(tasks, 'task')}", "",
                   table(CELL_HEAD, cell_rows(rounds, workload, tasks, keys)), ""]
     lines += ["*× pgbench*: throughput over that of `pgbench -M prepared` in the same table. *CPU/query*: the "
               "client's. *statements/tx*: how many statements share one transaction.", "", "## Who took part", ""]
@@ -157,7 +161,7 @@ def markdown(rounds, checks, context):
 def write(folder, rounds, raw, checks, context):
     """Puts the three files in place. Returns the JSON's text."""
     text = json.dumps(document(rounds, raw, checks, context), indent=1, ensure_ascii=False) + "\n"
-    subtitle = (f"{context['rounds']} rounds of {context['settings']['seconds']:g} s; medians; "
+    subtitle = (f"{counted(context['rounds'], 'round')} of {context['settings']['seconds']:g} s; medians; "
                 f"{context['machine'].get('cores')} cores shared by client and server; "
                 "statements/tx: how many share one transaction")
     for name, content in (("driver.md", markdown(rounds, checks, context)), ("driver.json", text),

@@ -291,7 +291,7 @@ class ReportTests(unittest.TestCase):
 
     def test_a_terminal_gets_the_same(self):
         text = report.terminal(self.rounds, self.checks, self.context)
-        self.assertIn("bare SELECT by key over 1 M rows, 64 tasks", text)
+        self.assertIn("bare SELECT by key, 64 tasks", text)
         self.assertIn("MISSED", text)
         self.assertIn("Left out: PostgresNIO.", text)
 

@@ -26,11 +26,15 @@ extension Session {
   /// - Returns: what has come, in order; nothing at the deadline and for a cancelled task, whose notifications are still
   ///   there for the next call.
   func notifications(until deadline: ContinuousClock.Instant) async -> Result<[PostgresNotification], PostgresError> {
-    // Decrypted bytes may sit inside the TLS library, where the reactor cannot see them.
-    var mustRead = PQsslInUse(handle.pointer) == 1
+    // Decrypted bytes may sit inside the TLS library, where the reactor cannot see them, after each read.
+    let isEncrypted = PQsslInUse(handle.pointer) == 1
+    var isReadable = false
     while handle.pointer != nil {
       // On a loss libpq still hands out what came before it.
-      let isLost = mustRead && PQconsumeInput(handle.pointer) == 0
+      var isLost = false
+      for _ in 0..<(isEncrypted ? 2 : isReadable ? 1 : 0) where !isLost {
+        isLost = PQconsumeInput(handle.pointer) == 0
+      }
       let notifications = takeNotifications()
       if !notifications.isEmpty { return .success(notifications) }
       if isLost || handle.isBroken { break }
@@ -41,7 +45,7 @@ extension Session {
         registration.cancel()
       }
       switch wakeup {
-      case .ready: mustRead = true
+      case .ready: isReadable = true
       case .timedOut, .cancelled: return .success([])
       case .closed: return .failure(PostgresError(.closed, "the listener closed its connection"))
       }

@@ -15,6 +15,8 @@ struct ListenerTests {
   ) async throws {
     var configuration = PostgresListener.Configuration(TestDatabase.current)
     configuration.applicationName = "listener"
+    // What only the probe would set right must not pass.
+    configuration.probeInterval = .seconds(3600)
     configure(&configuration)
     try await PostgresListener.withListener(
       configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, body)
@@ -203,7 +205,9 @@ struct ListenerTests {
   }
 
   @Test(.timeLimit(.minutes(2))) func aShutdownEndsTheSequences() async throws {
-    let listener = PostgresListener(configuration: .init(TestDatabase.current), logger: Logger(label: "test"))
+    var configuration = PostgresListener.Configuration(TestDatabase.current)
+    configuration.probeInterval = .seconds(3600)
+    let listener = PostgresListener(configuration: configuration, logger: Logger(label: "test"))
     let group = ServiceGroup(services: [listener], logger: Logger(label: "test"))
     let running = Task { try await group.run() }
     var iterator = try listener.notifications(on: "work").makeAsyncIterator()
@@ -218,7 +222,9 @@ struct ListenerTests {
   }
 
   @Test(.timeLimit(.minutes(2))) func aCancelledRunEndsTheSequences() async throws {
-    let listener = PostgresListener(configuration: .init(TestDatabase.current), logger: Logger(label: "test"))
+    var configuration = PostgresListener.Configuration(TestDatabase.current)
+    configuration.probeInterval = .seconds(3600)
+    let listener = PostgresListener(configuration: configuration, logger: Logger(label: "test"))
     var iterator = try listener.notifications(on: "work").makeAsyncIterator()
     let running = Task { try await listener.run() }
     #expect(await iterator.next() == .resumed)

@@ -55,7 +55,8 @@ extension PostgresError {
   public struct Code: Sendable, Hashable, CustomStringConvertible {
     private enum Base: String {
       case server, connectionFailed, connectionLost, timedOut, cancelled, queueFull, closed, busy, rolledBack
-      case outcomeUnknown, protocolViolation, decoding, invalidParameter, invalidConfiguration, unsupported
+      case outcomeUnknown, protocolViolation, decoding, resultTooLarge, invalidParameter, invalidConfiguration
+      case unsupported
     }
 
     private let base: Base
@@ -87,6 +88,8 @@ extension PostgresError {
     public static let protocolViolation = Code(base: .protocolViolation)
     /// A value of a result is not of the type it was asked for, or the column does not exist.
     public static let decoding = Code(base: .decoding)
+    /// A result that would have taken more memory than allowed, of a statement that was cancelled for it.
+    public static let resultTooLarge = Code(base: .resultTooLarge)
     /// A parameter or setting that cannot be sent.
     public static let invalidParameter = Code(base: .invalidParameter)
     /// A connection string, role or limit that cannot work.

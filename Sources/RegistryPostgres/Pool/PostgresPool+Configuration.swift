@@ -31,6 +31,11 @@ extension PostgresPool {
     public var preparesStatements = true
     /// The most statements that one connection keeps prepared, the longest unused making room; default 256.
     public var maximumPreparedStatements = 256
+    /// How many bytes of results, as the server sends them, one statement or batch may gather in memory before it is
+    /// cancelled with code `resultTooLarge`; `nil` for any number. Default 256 MiB. Measured while reading, so it may be
+    /// passed by some, and rows of many small columns take several times as much memory as bytes. What is streamed, by
+    /// `withRows` or `copyOut`, may be of any size, a single row excepted.
+    public var maximumResultBytes: Int? = 256 << 20
 
     /// A configuration with the defaults.
     /// - Parameters:
@@ -49,6 +54,7 @@ extension PostgresPool {
       try require(maximumConnections >= 1, "maximumConnections must be at least 1")
       try require(maximumWaiting >= 0, "maximumWaiting must not be negative")
       try require(maximumPreparedStatements >= 0, "maximumPreparedStatements must not be negative")
+      try require((maximumResultBytes ?? 1) > 0, "maximumResultBytes must be at least 1, or nil for no limit")
       for (name, value) in [
         ("defaultTimeout", defaultTimeout), ("connectTimeout", connectTimeout), ("cancelGrace", cancelGrace),
         ("maximumLifetime", maximumLifetime), ("maximumIdleTime", maximumIdleTime),

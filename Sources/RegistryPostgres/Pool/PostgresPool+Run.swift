@@ -104,7 +104,8 @@ extension PostgresPool {
       connectionString: configuration.connectionString, target: target, role: configuration.role,
       applicationName: configuration.applicationName, connectTimeout: configuration.connectTimeout,
       cancelGrace: configuration.cancelGrace, preparesStatements: configuration.preparesStatements,
-      maximumPreparedStatements: configuration.maximumPreparedStatements, reactor: reactor, threads: .shared,
+      maximumPreparedStatements: configuration.maximumPreparedStatements,
+      maximumResultBytes: configuration.maximumResultBytes, reactor: reactor, threads: .shared,
       logger: logger)
   }
 }

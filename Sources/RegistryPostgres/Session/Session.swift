@@ -14,6 +14,8 @@ actor Session {
   /// The stream that stands open: between its steps nobody else may use the connection.
   var stream: OpenStream?
   var lastStream: OpenStream.Number = 0
+  /// How much the present operation has read.
+  private var meter = ResultMeter()
   private var isBusy = false
   private var deadline: ContinuousClock.Instant?
   /// Set once the present operation has been given up: which code its caller will see.
@@ -92,6 +94,7 @@ actor Session {
     self.deadline = deadline
     self.ticket = ticket
     handle.notices.reset()
+    meter = ResultMeter()
     defer {
       isBusy = false
       shield = nil
@@ -167,7 +170,10 @@ actor Session {
       if PQsslInUse(handle.pointer) == 1, PQconsumeInput(handle.pointer) == 1, PQisBusy(handle.pointer) == 0 { break }
       try await waitForSocket(.read)
       // On a loss libpq still hands out what the server said before it.
-      if PQconsumeInput(handle.pointer) == 0 { break }
+      if meter.read(from: handle) == 0 { break }
+      if let limit = configuration.maximumResultBytes, meter.bytes > limit, shield == nil {
+        await giveUp(.resultTooLarge)
+      }
     }
     return PQgetResult(handle.pointer).map(PostgresResult.init)
   }
@@ -193,11 +199,16 @@ actor Session {
         error.mayHaveTakenEffect = true
         throw error
       }
-      interruption = wakeup == .cancelled ? .cancelled : .timedOut
-      givenUp = interruption
-      shield = .now + configuration.cancelGrace
-      await sendCancelRequest()
+      await giveUp(wakeup == .cancelled ? .cancelled : .timedOut)
     }
+  }
+
+  /// Has the server cancel the operation, of which only the end is waited for from here on.
+  private func giveUp(_ reason: PostgresError.Code) async {
+    interruption = reason
+    givenUp = reason
+    shield = .now + configuration.cancelGrace
+    await sendCancelRequest()
   }
 
   /// Asks the server to cancel, over a connection of its own, which blocks and so happens on another thread.
@@ -220,6 +231,11 @@ actor Session {
   func interrupted(_ ending: String) -> PostgresError {
     switch interruption {
     case .cancelled?: PostgresError(.cancelled, "the task was cancelled while the statement ran, \(ending)")
+    case .resultTooLarge?:
+      PostgresError(
+        .resultTooLarge,
+        "the result is larger than maximumResultBytes (\(configuration.maximumResultBytes ?? 0)), \(ending): stream it "
+          + "with withRows, which needs no more memory than a row, or ask for fewer rows")
     case .timedOut?: PostgresError(.timedOut, "the deadline passed while the statement ran, \(ending)")
     default: PostgresError(.connectionLost, "the server did not answer, \(ending)")
     }

@@ -12,6 +12,8 @@ struct SessionConfiguration: Sendable {
   var cancelGrace: Duration
   var preparesStatements: Bool
   var maximumPreparedStatements: Int
+  /// How many bytes of results one operation may gather in memory; `nil` for any number.
+  var maximumResultBytes: Int? = ResultMeter.defaultLimit
   var reactor: Reactor
   var threads: BlockingThreads
   var logger: Logger

@@ -15,6 +15,7 @@ extension Session {
   ///
   /// In the extended protocol, where the server refuses a second statement in the same text.
   func startCopy(_ text: String) async throws(PostgresError) -> PostgresResult {
+    try goOn()
     guard PQsendQueryParams(handle.pointer, text, 0, nil, nil, nil, nil, 0) == 1 else { throw sendFailure() }
     try await flush()
     guard let start = try await nextResult() else {

@@ -17,7 +17,7 @@ extension Session {
         return try await start(statement, parameters, hasSavepoint)
       } catch {
         // An outdated plan is refused before its first row, so outside a transaction it can be prepared anew and run.
-        guard error.needsPreparingAgain, PQtransactionStatus(handle.pointer) == PQTRANS_IDLE, interruption == nil else {
+        guard error.needsPreparingAgain, PQtransactionStatus(handle.pointer) == PQTRANS_IDLE, givenUp == nil else {
           throw error
         }
         return try await start(statement, parameters, hasSavepoint)
@@ -43,6 +43,7 @@ extension Session {
   ) async throws(PostgresError) -> (number: OpenStream.Number, columns: PostgresResult?) {
     do throws(PostgresError) {
       let use = try await prepare(statement)
+      try goOn()
       guard send(statement, parameters, use) else { throw sendFailure() }
       guard PQsetSingleRowMode(handle.pointer) == 1 else {
         handle.finish()
@@ -71,10 +72,12 @@ extension Session {
   private func prepare(_ statement: PostgresStatement) async throws(PostgresError) -> PreparedStatements.Use {
     let plan = try prepared.plan([statement])
     for name in plan.deallocations {
+      try goOn()
       try await command(deallocation(name))
       prepared.deallocated(name)
     }
     if !plan.preparations.isEmpty, let name = statement.name {
+      try goOn()
       guard PQsendPrepare(handle.pointer, name, statement.text, 0, nil) == 1 else { throw sendFailure() }
       _ = try await collect()
       prepared.prepared(statement)

@@ -18,7 +18,7 @@ struct ListenerDisturbanceTests {
 
   /// A counter is raised and its subscribers are notified, while the listener's backend is killed again and again.
   /// Nobody polls: whoever is not woken for the last value waits for ever.
-  @Test(.timeLimit(.minutes(2))) func aLostNotificationOnlyCostsLatency() async throws {
+  @Test(.timeLimit(.minutes(10))) func aLostNotificationOnlyCostsLatency() async throws {
     let given = ProcessInfo.processInfo.environment["REGISTRY_TEST_SEED"].flatMap(UInt64.init)
     let seed = given ?? UInt64.random(in: 0...UInt64.max)
     print("seed \(seed); repeat with REGISTRY_TEST_SEED=\(seed)")
@@ -65,7 +65,7 @@ struct ListenerDisturbanceTests {
 
   /// A subscription that comes while the listener waits, or is about to, must interrupt it: nothing else happens here
   /// that would.
-  @Test(.timeLimit(.minutes(1))) func aSubscriberNeedsNobodyElseToBeHeard() async throws {
+  @Test(.timeLimit(.minutes(10))) func aSubscriberNeedsNobodyElseToBeHeard() async throws {
     try await withListener { listener in
       for round in 0..<1000 {
         var iterator = try listener.notifications(on: "channel \(round % 7)").makeAsyncIterator()
@@ -74,7 +74,7 @@ struct ListenerDisturbanceTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func subscribersComeAndGoWithoutWaitingForOneAnother() async throws {
+  @Test(.timeLimit(.minutes(10))) func subscribersComeAndGoWithoutWaitingForOneAnother() async throws {
     try await withTestPool { pool in
       try await withListener { listener in
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -9,6 +9,14 @@
 // Swift's Glibc module leaves these two out.
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+// `ppoll` is seen by those only who ask for GNU's extensions, which Swift's importer does not.
+#include <poll.h>
+#include <time.h>
+static inline int registry_poll_for(struct pollfd *entry, long nanoseconds) {
+  extern int ppoll(struct pollfd *, unsigned long, const struct timespec *, const void *);
+  struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+  return ppoll(entry, 1, &limit, 0);
+}
 #endif
 
 #ifndef LIBPQ_HAS_PIPELINING

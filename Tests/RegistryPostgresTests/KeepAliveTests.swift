@@ -13,7 +13,7 @@ import Testing
     pool.connectTimeout = .seconds(60)
     let configuration = SessionConfiguration(
       connectionString: pool.connectionString, target: try pool.validated(), role: nil, applicationName: "test",
-      connectTimeout: pool.connectTimeout, cancelGrace: .seconds(1), preparesStatements: false,
+      connectTimeout: pool.connectTimeout, cancelGrace: .seconds(1), directWait: .zero, preparesStatements: false,
       maximumPreparedStatements: 0, reactor: try Reactor.shared.get(), threads: .shared,
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     let session = try await SessionOpener(configuration: configuration).open()

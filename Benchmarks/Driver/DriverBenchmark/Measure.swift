@@ -25,6 +25,7 @@ struct Measure: AsyncParsableCommand {
   @Option(help: "Of the keys.") var seed: UInt64 = 1
   @Option(help: "How many rows the table holds.") var rows = 1_000_000
   @Option(help: "The role to work as.") var role: String?
+  @Option(help: "How long a thread may be held to wait for an answer, in microseconds.") var directWait: Int?
 
   func run() async throws {
     let text = try String(contentsOfFile: statement, encoding: .utf8)
@@ -40,14 +41,21 @@ struct Measure: AsyncParsableCommand {
       var configuration = PostgresPool.Configuration(connection, role: role)
       configuration.maximumConnections = connections
       measurement = try await PostgresPool.withPool(configuration, logger: Self.logger) { pool in
-        try await Callers(count: tasks, seed: seed).run(window) { try await work.run(&$0, on: pool) }
+        try await Callers(count: tasks, seed: seed).run(window) {
+          let work = work.copied
+          return { try await work.run(&$0, on: pool) }
+        }
       }
     case .lane:
       var configuration = PostgresLane.Configuration(connection, role: role)
       configuration.connections = connections
       configuration.repeatsAfterLoss = true
+      if let directWait { configuration.directWait = .microseconds(directWait) }
       measurement = try await PostgresLane.withLane(configuration, logger: Self.logger) { lane in
-        try await Callers(count: tasks, seed: seed).run(window) { try await work.run(&$0, on: lane) }
+        try await Callers(count: tasks, seed: seed).run(window) {
+          let work = work.copied
+          return { try await work.run(&$0, on: lane) }
+        }
       }
     }
     FileHandle.standardOutput.write(try JSONEncoder().encode(measurement.report) + Data("\n".utf8))
@@ -63,7 +71,9 @@ struct Measure: AsyncParsableCommand {
     return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await registry.run() }
       defer { group.cancelAll() }
-      return try await Callers(count: tasks, seed: seed).run(window) { try await Work.takeIn(&$0, registry) }
+      return try await Callers(count: tasks, seed: seed).run(window) {
+        { try await Work.takeIn(&$0, registry) }
+      }
     }
   }
 

@@ -12,6 +12,12 @@ struct Work: Sendable {
   let text: String
   let rows: Int
 
+  /// The same work with strings of its own, for one task. A team writes its SQL as literals, which nobody counts by
+  /// reference; a string that no other thread counts is nearest to that.
+  var copied: Work {
+    Work(workload: workload, text: String(decoding: Array(text.utf8), as: UTF8.self), rows: rows)
+  }
+
   /// The statement for one key.
   func statement(_ generator: inout KeyGenerator) -> PostgresStatement {
     let key = String(generator.next(upTo: rows))

@@ -12,41 +12,120 @@
 /// catch SQLState.uniqueViolation { … }
 /// ```
 public struct PostgresError: Error, Sendable {
+  /// One pointer wide, because an error travels through every result on the way to a caller.
+  private final class Storage: @unchecked Sendable {
+    var values: Values
+
+    init(_ values: Values) {
+      self.values = values
+    }
+  }
+
+  private struct Values: Sendable {
+    var code: Code
+    var message: String
+    var sqlState: SQLState?
+    var constraintName: String?
+    var tableName: String?
+    var columnName: String?
+    var position: Int?
+    var statementName: String?
+    var statementIndex: Int?
+    var mayHaveTakenEffect: Bool
+    var serverReport: String?
+    var isBeyondWaiting = false
+  }
+
+  private var storage: Storage
+
+  private var values: Values {
+    get { storage.values }
+    set {
+      if isKnownUniquelyReferenced(&storage) { storage.values = newValue } else { storage = Storage(newValue) }
+    }
+  }
+
   /// What kind of failure this is.
-  public internal(set) var code: Code
+  public internal(set) var code: Code {
+    get { values.code }
+    set { values.code = newValue }
+  }
+
   /// What was wrong and what would be right, in words of this library or, where they quote no values, of the server.
-  public internal(set) var message: String
+  public internal(set) var message: String {
+    get { values.message }
+    set { values.message = newValue }
+  }
+
   /// The server's code; `nil` where the failure did not come from the server.
-  public internal(set) var sqlState: SQLState?
+  public internal(set) var sqlState: SQLState? {
+    get { values.sqlState }
+    set { values.sqlState = newValue }
+  }
+
   /// The constraint that was violated, without the shard suffix that Citus appends (`connection_pkey_102143`).
-  public internal(set) var constraintName: String?
+  public internal(set) var constraintName: String? {
+    get { values.constraintName }
+    set { values.constraintName = newValue }
+  }
+
   /// The table the server names in its error.
-  public internal(set) var tableName: String?
+  public internal(set) var tableName: String? {
+    get { values.tableName }
+    set { values.tableName = newValue }
+  }
+
   /// The column the server names in its error.
-  public internal(set) var columnName: String?
+  public internal(set) var columnName: String? {
+    get { values.columnName }
+    set { values.columnName = newValue }
+  }
+
   /// Where in the statement's text the server saw the error, in characters from 1.
-  public internal(set) var position: Int?
+  public internal(set) var position: Int? {
+    get { values.position }
+    set { values.position = newValue }
+  }
+
   /// The name of the statement that failed, where it has one.
-  public internal(set) var statementName: String?
+  public internal(set) var statementName: String? {
+    get { values.statementName }
+    set { values.statementName = newValue }
+  }
+
   /// The index, from 0, in ``PostgresBatch/statements`` of the one that failed; `nil` outside batches and for a failure
   /// that belongs to no single statement.
-  public internal(set) var statementIndex: Int?
+  public internal(set) var statementIndex: Int? {
+    get { values.statementIndex }
+    set { values.statementIndex = newValue }
+  }
+
   /// Whether the work may have been committed although it failed from here: `false` is a proof that it was not.
-  public internal(set) var mayHaveTakenEffect: Bool
+  public internal(set) var mayHaveTakenEffect: Bool {
+    get { values.mayHaveTakenEffect }
+    set { values.mayHaveTakenEffect = newValue }
+  }
+
   /// What the server said in full, which may quote values: only for ``debugDescription``.
-  package internal(set) var serverReport: String?
+  package internal(set) var serverReport: String? {
+    get { values.serverReport }
+    set { values.serverReport = newValue }
+  }
+
   /// Whether a connection cannot be made however long one waits, where no SQLSTATE says so.
-  var isBeyondWaiting = false
+  var isBeyondWaiting: Bool {
+    get { values.isBeyondWaiting }
+    set { values.isBeyondWaiting = newValue }
+  }
 
   package init(
     _ code: Code, _ message: String, sqlState: SQLState? = nil, mayHaveTakenEffect: Bool = false,
     serverReport: String? = nil
   ) {
-    self.code = code
-    self.message = message
-    self.sqlState = sqlState
-    self.mayHaveTakenEffect = mayHaveTakenEffect
-    self.serverReport = serverReport
+    storage = Storage(
+      Values(
+        code: code, message: message, sqlState: sqlState, mayHaveTakenEffect: mayHaveTakenEffect,
+        serverReport: serverReport))
   }
 }
 

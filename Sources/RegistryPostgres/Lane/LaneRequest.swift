@@ -1,26 +1,33 @@
-/// One caller's work, laid out on the caller's own thread.
+/// One caller's work, checked on the caller's own thread.
 struct LaneRequest: Sendable {
   var batch: PostgresBatch
-  var parameters: [EncodedParameters]
   /// A single statement that needs no explicit transaction.
   var isBare: Bool
   var byteCount: Int
 
-  /// - Throws: `invalidParameter` for what cannot be sent, `unsupported` for a statement that could harm the neighbours.
+  /// - Throws: `invalidParameter` for what cannot be sent.
   init(_ batch: PostgresBatch, isBare: Bool) throws(PostgresError) {
     self.batch = batch
     self.isBare = isBare
-    parameters = try EncodedParameters.of(batch)
-    byteCount = parameters.reduce(0) { $0 + $1.byteCount }
-    for (index, statement) in batch.statements.enumerated() where !Self.isFitForCompany(statement.text) {
-      var error = PostgresError(
-        .unsupported,
-        "a lane takes SELECT, INSERT, UPDATE, DELETE, MERGE, WITH, VALUES and TABLE, and nothing that changes settings, "
-          + "because callers share a transaction: give settings to the batch, and run everything else on a pool")
-      error.statementIndex = isBare ? nil : index
-      error.statementName = statement.name
-      throw error
-    }
+    byteCount = try batch.checkedByteCount()
+  }
+
+  /// Work that is known to be fit.
+  init(unchecked batch: PostgresBatch) {
+    self.batch = batch
+    isBare = false
+    byteCount = 0
+  }
+
+  /// What is told to whoever brings a statement that could harm the neighbours.
+  static func unfit(_ statement: PostgresStatement, at index: Int) -> PostgresError {
+    var error = PostgresError(
+      .unsupported,
+      "a lane takes SELECT, INSERT, UPDATE, DELETE, MERGE, WITH, VALUES and TABLE, and nothing that changes settings, "
+        + "because callers share a transaction: give settings to the batch, and run everything else on a pool")
+    error.statementIndex = index
+    error.statementName = statement.name
+    return error
   }
 
   /// Whether the statement leaves transaction, session and settings as they are. A function that hides such a change is

@@ -2,115 +2,44 @@ import DequeModule
 
 /// What a lane decides, without sockets, tasks or clocks: events go in, actions come out.
 ///
-/// Callers that come while all connections are busy form the next batch. A batch that fails without effect is run again
-/// caller by caller, so that only the one at fault gets an error.
+/// Callers that come while all connections are busy form the next batch. Where a batch fails without effect, the one at
+/// fault is known or the callers are run one by one, so that only the one at fault gets an error.
 struct LaneStateMachine {
-  typealias CallerID = UInt64
+  typealias Caller = LaneCaller
   typealias ConnectionID = UInt64
   typealias BatchID = UInt64
   typealias Instant = ContinuousClock.Instant
 
-  /// The lane's limits.
-  struct Limits: Sendable {
-    var connections: Int
-    var maximumWaiting: Int
-    var maximumWaitingBytes: Int
-    var batchCallers: Int
-    var batchStatements: Int
-    var batchBytes: Int
-    /// How often a caller is run by itself before it gets the error of the last time.
-    var maximumAttempts = 3
-    /// How long callers wait out a server that cannot be reached.
-    var outageTolerance: Duration
-    /// Between attempts to connect after a failure: from `first`, doubling, to `last`.
-    var backoff: (first: Duration, last: Duration) = (.milliseconds(50), .seconds(2))
-  }
-
-  /// What a caller brings.
-  struct Demand: Sendable {
-    var statements: Int
-    var bytes: Int
-    /// Only callers of one isolation share a transaction.
-    var isolation: PostgresIsolation
-    var order = PostgresBatch.Order.any
-    var isIdempotent: Bool
-    var deadline: Instant
-  }
-
-  /// Why a caller gets no answer from the server.
-  enum Refusal: Sendable, Equatable {
-    case queueFull, timedOut, cancelled, closed
-    /// The work has been sent and goes on.
-    case timedOutUnderWay, cancelledUnderWay, closedUnderWay
-    /// No connection can be made; the shell knows the last error.
-    case unreachable
-  }
-
-  /// How a batch ended.
-  enum Outcome: Sendable, Equatable {
-    case committed
-    /// The connection was found dead before anything was written.
-    case notSent
-    /// - Parameters:
-    ///   - mayHaveTakenEffect: whether the COMMIT may stand.
-    ///   - isTransient: whether the same work may succeed when it is run again.
-    case failed(mayHaveTakenEffect: Bool, isTransient: Bool)
-  }
-
-  /// What the shell has to do.
-  enum Action: Sendable, Equatable {
-    case start(ConnectionID, BatchID, [CallerID])
-    /// The caller at this position of the batch gets its results.
-    case deliver(CallerID, position: Int)
-    /// The caller at this position of the batch gets the batch's error.
-    case fail(CallerID, position: Int)
-    case refuse(CallerID, Refusal)
-    /// Nobody waits for this batch any more.
-    case abandon(ConnectionID, BatchID)
-    case open(ConnectionID)
-    case close(ConnectionID)
-    /// Call `timePassed` at this instant, in place of the instant asked for before.
-    case setAlarm(Instant)
-    case finish
-  }
-
-  enum Phase: Sendable, Equatable {
-    /// `run()` has not been called: callers wait.
-    case starting
-    case running, draining, finished
-  }
-
-  private struct Caller {
-    var demand: Demand
-    var attempts = 0
-    /// The batch it travels in; `nil` while it waits.
-    var batch: BatchID?
-  }
-
-  private enum Connection: Equatable {
-    case opening
-    case idle
-    case busy(BatchID)
+  private struct Connection {
+    enum State: Equatable {
+      case opening
+      case idle
+      case busy(BatchID)
+      /// Its batch is over, and the next one waits for those who have just been answered.
+      case held
+    }
+    var state: State
+    var expiry: Instant?
   }
 
   private struct Batch {
     var connection: ConnectionID
-    var callers: [CallerID]
+    var callers: [Caller]
     /// How many of them still wait for their answer.
     var remaining: Int
   }
 
   private let limits: Limits
   private(set) var phase = Phase.starting
-  private var callers: [CallerID: Caller] = [:]
-  /// In the order of coming; ids without a waiting entry in `callers` have left.
-  private var queue: Deque<CallerID> = []
+  /// In the order of coming; those who have left stay until they come to the head.
+  private var queue: Deque<Caller> = []
   /// Those to be run by themselves, before the others.
-  private var alone: Deque<CallerID> = []
+  private var alone: Deque<Caller> = []
   private var connections: [ConnectionID: Connection] = [:]
   private var batches: [BatchID: Batch] = [:]
   private(set) var waitingCount = 0
   private var waitingBytes = 0
+  private var underWayCount = 0
   private var nextConnection: ConnectionID = 1
   private var nextBatch: BatchID = 1
   private var failures = 0
@@ -122,7 +51,7 @@ struct LaneStateMachine {
     self.limits = limits
   }
 
-  private var hasLivingConnection: Bool { connections.values.contains { $0 != .opening } }
+  private var livingCount: Int { connections.values.count { $0.state != .opening } }
 
   /// The lane may open its connections.
   mutating func start(now: Instant) -> [Action] {
@@ -133,33 +62,36 @@ struct LaneStateMachine {
 
   /// A caller brings work.
   /// - Returns: why it is refused, if it is, and what the shell has to do.
-  mutating func submit(_ id: CallerID, _ demand: Demand, now: Instant) -> (Refusal?, [Action]) {
+  mutating func submit(_ caller: Caller, now: Instant) -> (Refusal?, [Action]) {
     guard phase == .starting || phase == .running else { return (.closed, []) }
-    guard demand.deadline > now else { return (.timedOut, []) }
+    guard caller.demand.deadline > now else { return (.timedOut, []) }
     guard waitingCount < limits.maximumWaiting,
-      waitingCount == 0 || waitingBytes + demand.bytes <= limits.maximumWaitingBytes
+      waitingCount == 0 || waitingBytes + caller.demand.bytes <= limits.maximumWaitingBytes
     else { return (.queueFull, []) }
-    callers[id] = Caller(demand: demand)
-    waitingCount += 1
-    waitingBytes += demand.bytes
-    queue.append(id)
+    wait(caller)
+    queue.append(caller)
     var actions = startBatches()
-    wakeUp(by: demand.deadline, &actions)
+    wakeUp(by: caller.demand.deadline, &actions)
     return (nil, actions)
   }
 
   /// A caller gives up. One that has its answer already is not touched.
-  mutating func cancel(_ id: CallerID) -> [Action] {
-    leave(id, waiting: .cancelled, underWay: .cancelledUnderWay)
+  mutating func cancel(_ caller: Caller) -> [Action] {
+    leave(caller, waiting: .cancelled, underWay: .cancelledUnderWay)
   }
 
   /// A connection was opened.
-  mutating func opened(_ id: ConnectionID, now: Instant) -> [Action] {
-    guard connections[id] == .opening else { return [.close(id)] }
+  /// - Parameters:
+  ///   - id: the connection.
+  ///   - lifetimeShare: from 0.9 to 1, drawn by the shell, so that connections opened together do not close together.
+  ///   - now: the present instant.
+  /// - Returns: what the shell has to do.
+  mutating func opened(_ id: ConnectionID, lifetimeShare: Double = 1, now: Instant) -> [Action] {
+    guard connections[id]?.state == .opening else { return [.close(id)] }
     failures = 0
     failingSince = nil
     openNotBefore = nil
-    connections[id] = .idle
+    connections[id] = Connection(state: .idle, expiry: now + limits.maximumLifetime * lifetimeShare)
     return startBatches() + openAsNeeded(now: now) + finishIfEmpty()
   }
 
@@ -171,7 +103,7 @@ struct LaneStateMachine {
   ///   - now: the present instant.
   /// - Returns: what the shell has to do.
   mutating func openingFailed(_ id: ConnectionID, isPermanent: Bool, jitter: Double, now: Instant) -> [Action] {
-    guard connections[id] == .opening else { return [] }
+    guard connections[id]?.state == .opening else { return [] }
     connections[id] = nil
     guard phase != .finished else { return [] }
     let since = failingSince ?? now
@@ -182,7 +114,7 @@ struct LaneStateMachine {
     let next = now + min(delay, limits.backoff.last) * (0.5 + jitter / 2)
     openNotBefore = next
     var actions: [Action] = []
-    if !hasLivingConnection, isPermanent || now - since >= limits.outageTolerance {
+    if livingCount == 0, isPermanent || now - since >= limits.outageTolerance {
       for caller in waitingCallers { actions += leave(caller, waiting: .unreachable, underWay: .unreachable) }
     }
     if phase == .running || waitingCount > 0 { wakeUp(by: next, &actions) }
@@ -194,41 +126,56 @@ struct LaneStateMachine {
   ///   - id: the batch.
   ///   - outcome: how it ended.
   ///   - isReusable: whether its connection is fit for the next one.
+  ///   - holds: whether a connection that is fit waits for `released`, because those who get their answers now are
+  ///     about to come again and would otherwise travel one by one.
   ///   - jitter: from 0 to 1, drawn by the shell, for the pause before a lost connection is replaced.
   ///   - now: the present instant.
   /// - Returns: what the shell has to do, the answers first.
   mutating func ended(
-    _ id: BatchID, _ outcome: Outcome, isReusable: Bool, jitter: Double, now: Instant
+    _ id: BatchID, _ outcome: Outcome, isReusable: Bool, holds: Bool = false, jitter: Double, now: Instant
   ) -> [Action] {
     guard let batch = batches.removeValue(forKey: id) else { return [] }
+    underWayCount -= batch.remaining
     var actions: [Action] = []
-    var unsent: [CallerID] = []
-    for (position, caller) in batch.callers.enumerated() where callers[caller]?.batch == id {
-      switch disposition(caller, outcome, isShared: batch.callers.count > 1) {
+    actions.reserveCapacity(batch.callers.count + 2)
+    var innocent: [Caller] = []
+    let isShared = batch.callers.count > 1
+    for (position, caller) in batch.callers.enumerated() where caller.stage == .underWay(id) {
+      switch Self.disposition(caller, position, outcome, isShared: isShared, limits) {
       case .deliver:
-        callers[caller] = nil
+        caller.stage = .answered
         actions.append(.deliver(caller, position: position))
       case .fail:
-        callers[caller] = nil
+        caller.stage = .answered
         actions.append(.fail(caller, position: position))
       case .repeatAlone:
-        putBack(caller)
+        wait(caller)
         alone.append(caller)
       case .repeatInOrder:
-        putBack(caller)
-        unsent.append(caller)
+        wait(caller)
+        innocent.append(caller)
       }
     }
-    queue.prepend(contentsOf: unsent)
-    if isReusable {
-      connections[batch.connection] = .idle
+    if !innocent.isEmpty { queue.prepend(contentsOf: innocent) }
+    let connection = batch.connection
+    if isReusable, !isExpired(connection, now: now) {
+      connections[connection]?.state = holds ? .held : .idle
     } else {
-      connections[batch.connection] = nil
-      actions.append(.close(batch.connection))
+      connections[connection] = nil
+      actions.append(.close(connection))
       // Many clients lose their connections at one moment; they should not all come back at the next.
-      if outcome != .committed { openNotBefore = now + limits.backoff.first * (jitter / 2) }
+      if !isReusable, outcome != .committed { openNotBefore = now + limits.backoff.first * (jitter / 2) }
     }
-    return actions + startBatches() + openAsNeeded(now: now) + finishIfEmpty()
+    actions += startBatches()
+    if connections.count < limits.connections { actions += openAsNeeded(now: now) }
+    return actions + finishIfEmpty()
+  }
+
+  /// A connection that was held takes its next batch.
+  mutating func released(_ id: ConnectionID) -> [Action] {
+    guard connections[id]?.state == .held else { return [] }
+    connections[id]?.state = .idle
+    return startBatches() + finishIfEmpty()
   }
 
   /// The alarm rings: deadlines, and the end of a pause between attempts to connect.
@@ -236,12 +183,12 @@ struct LaneStateMachine {
     alarm = nil
     guard phase != .finished else { return [] }
     var actions: [Action] = []
-    let isUnreachable = failingSince != nil && !hasLivingConnection
-    for id in callers.filter({ $0.value.demand.deadline <= now }).keys.sorted() {
-      actions += leave(id, waiting: isUnreachable ? .unreachable : .timedOut, underWay: .timedOutUnderWay)
+    let isUnreachable = failingSince != nil && livingCount == 0
+    for caller in present.filter({ $0.demand.deadline <= now }).sorted(by: { $0.id < $1.id }) {
+      actions += leave(caller, waiting: isUnreachable ? .unreachable : .timedOut, underWay: .timedOutUnderWay)
     }
     actions += openAsNeeded(now: now)
-    if let next = callers.values.map(\.demand.deadline).min() { wakeUp(by: next, &actions) }
+    if let next = present.map(\.demand.deadline).min() { wakeUp(by: next, &actions) }
     return actions + finishIfEmpty()
   }
 
@@ -259,7 +206,9 @@ struct LaneStateMachine {
     guard phase != .finished else { return [] }
     phase = .draining
     var actions: [Action] = []
-    for id in callers.keys.sorted() { actions += leave(id, waiting: .closed, underWay: .closedUnderWay) }
+    for caller in present.sorted(by: { $0.id < $1.id }) {
+      actions += leave(caller, waiting: .closed, underWay: .closedUnderWay)
+    }
     return actions + finishIfEmpty()
   }
 }
@@ -267,59 +216,78 @@ struct LaneStateMachine {
 extension LaneStateMachine {
   private enum Disposition { case deliver, fail, repeatAlone, repeatInOrder }
 
-  private mutating func disposition(_ id: CallerID, _ outcome: Outcome, isShared: Bool) -> Disposition {
-    guard let caller = callers[id] else { return .fail }
+  private static func disposition(
+    _ caller: Caller, _ position: Int, _ outcome: Outcome, isShared: Bool, _ limits: Limits
+  ) -> Disposition {
     switch outcome {
-    case .committed: return .deliver
-    case .notSent: return .repeatInOrder
-    case .failed(let mayHaveTakenEffect, let isTransient):
+    case .committed:
+      return .deliver
+    case .notSent:
+      caller.attempts += 1
+      return caller.attempts <= limits.connections + limits.maximumAttempts ? .repeatInOrder : .fail
+    case .failed(let mayHaveTakenEffect, let isTransient, let culprit):
       if mayHaveTakenEffect, !caller.demand.isIdempotent || !isTransient { return .fail }
-      if isShared, !mayHaveTakenEffect { return .repeatAlone }
-      let attempts = caller.attempts + 1
-      callers[id]?.attempts = attempts
-      return isTransient && attempts < limits.maximumAttempts ? .repeatAlone : .fail
+      if isShared, !mayHaveTakenEffect {
+        // The server names the statement that failed: whose it is runs by itself, the others go on together.
+        return culprit == nil || culprit == position ? .repeatAlone : .repeatInOrder
+      }
+      caller.attempts += 1
+      return isTransient && caller.attempts < limits.maximumAttempts ? .repeatAlone : .fail
     }
   }
 
-  private mutating func putBack(_ id: CallerID) {
-    guard let caller = callers[id] else { return }
-    callers[id]?.batch = nil
+  private mutating func wait(_ caller: Caller) {
+    caller.stage = .waiting
     waitingCount += 1
     waitingBytes += caller.demand.bytes
   }
 
-  private var waitingCallers: [CallerID] { callers.filter { $0.value.batch == nil }.keys.sorted() }
+  private var waitingCallers: [Caller] {
+    (Array(queue) + Array(alone)).filter { $0.stage == .waiting }.sorted { $0.id < $1.id }
+  }
 
-  private func isWaiting(_ id: CallerID) -> Bool { callers[id].map { $0.batch == nil } ?? false }
+  /// Everyone who has no answer yet.
+  private var present: [Caller] {
+    var present = waitingCallers
+    for (id, batch) in batches { present += batch.callers.filter { $0.stage == .underWay(id) } }
+    return present
+  }
 
-  private mutating func leave(_ id: CallerID, waiting: Refusal, underWay: Refusal) -> [Action] {
-    guard let caller = callers.removeValue(forKey: id) else { return [] }
-    guard let batch = caller.batch else {
+  private mutating func leave(_ caller: Caller, waiting: Refusal, underWay: Refusal) -> [Action] {
+    switch caller.stage {
+    case .new, .answered:
+      return []
+    case .waiting:
+      caller.stage = .answered
       waitingCount -= 1
       waitingBytes -= caller.demand.bytes
-      if queue.count > 2 * waitingCount + 16 { queue = queue.filter { isWaiting($0) } }
-      return [.refuse(id, waiting)]
+      if queue.count > 2 * waitingCount + 16 { queue.removeAll { $0.stage != .waiting } }
+      return [.refuse(caller, waiting)]
+    case .underWay(let batch):
+      caller.stage = .answered
+      underWayCount -= 1
+      batches[batch]?.remaining -= 1
+      guard let left = batches[batch], left.remaining == 0 else { return [.refuse(caller, underWay)] }
+      return [.refuse(caller, underWay), .abandon(left.connection, batch)]
     }
-    batches[batch]?.remaining -= 1
-    guard let left = batches[batch], left.remaining == 0 else { return [.refuse(id, underWay)] }
-    return [.refuse(id, underWay), .abandon(left.connection, batch)]
   }
 
   private mutating func startBatches() -> [Action] {
     guard waitingCount > 0, phase == .running || phase == .draining else { return [] }
     var actions: [Action] = []
-    for id in connections.keys.sorted() where connections[id] == .idle {
+    for id in connections.keys.sorted() where connections[id]?.state == .idle {
       let members = nextMembers()
       guard !members.isEmpty else { break }
       let batch = nextBatch
       nextBatch += 1
       for member in members {
-        callers[member]?.batch = batch
-        waitingCount -= 1
-        waitingBytes -= callers[member]?.demand.bytes ?? 0
+        member.stage = .underWay(batch)
+        waitingBytes -= member.demand.bytes
       }
+      waitingCount -= members.count
+      underWayCount += members.count
       batches[batch] = Batch(connection: id, callers: members, remaining: members.count)
-      connections[id] = .busy(batch)
+      connections[id]?.state = .busy(batch)
       actions.append(.start(id, batch, members))
     }
     return actions
@@ -327,40 +295,47 @@ extension LaneStateMachine {
 
   /// Who travels next: one to be run alone, or as many from the head of the queue as may share a transaction, in the
   /// order in which they say they lock. The one at the head always goes, however large.
-  private mutating func nextMembers() -> [CallerID] {
-    while let id = alone.popFirst() { if isWaiting(id) { return [id] } }
-    var members: [CallerID] = []
-    var isolation: PostgresIsolation?
+  private mutating func nextMembers() -> [Caller] {
+    while let caller = alone.popFirst() { if caller.stage == .waiting { return [caller] } }
+    var members: [Caller] = []
     var statements = 0
     var bytes = 0
-    while let id = queue.first, members.count < limits.batchCallers {
-      guard let caller = callers[id], caller.batch == nil else {
+    // No more than a fair share, so that connections do not take turns between a crowd and a single caller.
+    let living = max(1, livingCount)
+    let share = min(limits.batchCallers, (waitingCount + underWayCount + living - 1) / living)
+    members.reserveCapacity(min(share, waitingCount))
+    while let caller = queue.first, members.count < share {
+      guard caller.stage == .waiting else {
         queue.removeFirst()
         continue
       }
       statements += caller.demand.statements
       bytes += caller.demand.bytes
-      if let isolation {
-        guard caller.demand.isolation == isolation, caller.demand.order != .alone, statements <= limits.batchStatements,
-          bytes <= limits.batchBytes
+      if let first = members.first {
+        guard caller.demand.isolation == first.demand.isolation, caller.demand.order != .alone,
+          statements <= limits.batchStatements, bytes <= limits.batchBytes
         else { break }
       }
-      isolation = caller.demand.isolation
-      members.append(id)
+      members.append(caller)
       queue.removeFirst()
       if caller.demand.order == .alone { break }
     }
-    return inOrder(members)
+    return Self.inOrder(members)
   }
 
-  private func inOrder(_ members: [CallerID]) -> [CallerID] {
-    guard members.count > 1 else { return members }
-    let keyed = members.map { id -> (id: CallerID, key: [UInt8]) in
-      guard case .by(let key) = callers[id]?.demand.order else { return (id, []) }
-      return (id, key)
+  private static func inOrder(_ members: [Caller]) -> [Caller] {
+    func key(_ caller: Caller) -> [UInt8] {
+      if case .by(let key) = caller.demand.order { key } else { [] }
     }
-    guard keyed.contains(where: { !$0.key.isEmpty }) else { return members }
-    return keyed.sorted { $0.key == $1.key ? $0.id < $1.id : $0.key.lexicographicallyPrecedes($1.key) }.map(\.id)
+    guard members.count > 1, members.contains(where: { !key($0).isEmpty }) else { return members }
+    return members.sorted {
+      let (left, right) = (key($0), key($1))
+      return left == right ? $0.id < $1.id : left.lexicographicallyPrecedes(right)
+    }
+  }
+
+  private func isExpired(_ id: ConnectionID, now: Instant) -> Bool {
+    connections[id]?.expiry.map { $0 <= now } ?? false
   }
 
   private mutating func openAsNeeded(now: Instant) -> [Action] {
@@ -371,8 +346,8 @@ extension LaneStateMachine {
       return actions
     }
     let allowed = failingSince == nil ? limits.connections : 1
-    while connections.count < limits.connections, connections.values.count(where: { $0 == .opening }) < allowed {
-      connections[nextConnection] = .opening
+    while connections.count < limits.connections, connections.values.count(where: { $0.state == .opening }) < allowed {
+      connections[nextConnection] = Connection(state: .opening)
       actions.append(.open(nextConnection))
       nextConnection += 1
     }
@@ -386,9 +361,11 @@ extension LaneStateMachine {
   }
 
   private mutating func finishIfEmpty() -> [Action] {
-    guard phase == .draining, callers.isEmpty, batches.isEmpty else { return [] }
+    guard phase == .draining, waitingCount == 0, batches.isEmpty,
+      !connections.values.contains(where: { $0.state == .held })
+    else { return [] }
     phase = .finished
-    let actions = connections.keys.sorted().filter { connections[$0] == .idle }.map(Action.close)
+    let actions = connections.keys.sorted().filter { connections[$0]?.state == .idle }.map(Action.close)
     connections.removeAll()
     return actions + [.finish]
   }

@@ -1,52 +1,107 @@
 import NIOConcurrencyHelpers
+import Synchronization
 
 extension PostgresLane {
   /// One batch on its way.
   struct Work: Sendable {
     var id: LaneStateMachine.BatchID
+    var connection: LaneStateMachine.ConnectionID
     var session: Session
-    var requests: [LaneRequest]
+    var callers: [LaneCaller]
+
+    /// The callers' work joined. Single statements alone need no BEGIN and COMMIT: the sync ends their transaction.
+    var transaction: PipelinedTransaction {
+      let isBare = callers.allSatisfy(\.request.isBare)
+      let isolation = callers.first?.demand.isolation ?? .serverDefault
+      var transaction = PipelinedTransaction(beginText: isBare ? nil : isolation.beginText, parts: callers.count)
+      for caller in callers { transaction.append(caller.request.batch) }
+      return transaction
+    }
+  }
+
+  /// How a batch ended, and where in its results the share of each caller stands.
+  struct Ending {
+    var answer: Result<[PostgresResult], PostgresError>
+    var transaction: PipelinedTransaction
+
+    /// What the caller at a position gets.
+    func share(of position: Int) -> Answer {
+      let own = transaction.parts[position].range
+      switch answer {
+      case .success(let results):
+        guard own.upperBound <= results.count else {
+          var error = PostgresError(.protocolViolation, "the server answered fewer statements than were sent")
+          error.mayHaveTakenEffect = true
+          return .failure(error)
+        }
+        return .results(results, own)
+      case .failure(var error):
+        guard let index = error.statementIndex else { return .failure(error) }
+        error.statementIndex = own.contains(index) ? index - own.lowerBound : nil
+        if error.statementIndex == nil { error.statementName = nil }
+        return .failure(error)
+      }
+    }
+
+    var outcome: LaneStateMachine.Outcome {
+      switch answer {
+      case .success: .committed
+      case .failure(let error):
+        .failed(
+          mayHaveTakenEffect: error.mayHaveTakenEffect, isTransient: error.isRetryableWhenIdempotent,
+          culprit: error.statementIndex.flatMap { index in transaction.parts.firstIndex { $0.range.contains(index) } })
+      }
+    }
   }
 
   /// What is done outside the lock.
-  enum Effect: Sendable {
-    case answer(CheckedContinuation<Answer, Never>, Answer)
-    case start(Work)
-    case abandon(Session, LaneStateMachine.BatchID)
-    case command(Command)
-    case finish
+  struct Effects: Sendable {
+    var answers: [(continuation: UnsafeContinuation<Answer, Never>, answer: Answer)] = []
+    var starts: [Work] = []
+    var abandoned: [(session: Session, batch: LaneStateMachine.BatchID)] = []
+    var commands: [Command] = []
+    var isOver = false
   }
 
   /// Waits for the answer to one caller's work.
   func submit(
     _ request: LaneRequest, isIdempotent: Bool, until deadline: ContinuousClock.Instant?
   ) async throws(PostgresError) -> [PostgresResult] {
-    let id = state.withLockedValue { state in
-      defer { state.nextCaller += 1 }
-      return state.nextCaller
-    }
-    let demand = LaneStateMachine.Demand(
+    let now = ContinuousClock.now
+    let demand = LaneCaller.Demand(
       statements: request.batch.statements.count, bytes: request.byteCount, isolation: request.batch.isolation,
-      order: request.batch.order, isIdempotent: isIdempotent, deadline: deadline ?? .now + configuration.defaultTimeout)
+      order: request.batch.order, isIdempotent: isIdempotent, deadline: deadline ?? now + configuration.defaultTimeout)
+    let caller = LaneCaller(id: nextCaller.wrappingAdd(1, ordering: .relaxed).newValue, demand, request)
+    // The state machine answers each caller once, which the checks of a checked continuation would only repeat.
     let answer: Answer = await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        enqueue(id, Caller(request: request, continuation: continuation), demand)
+      await withUnsafeContinuation { continuation in
+        enqueue(caller, continuation, now: now)
       }
     } onCancel: {
-      perform { $0.cancel(id) }
+      perform { $0.cancel(caller) }
     }
-    return try answer.get()
+    switch answer {
+    case .results(let results, let own): return own == results.indices ? results : Array(results[own])
+    case .failure(let error): throw error
+    }
   }
 
-  private func enqueue(_ id: LaneStateMachine.CallerID, _ caller: Caller, _ demand: LaneStateMachine.Demand) {
-    let effects = state.withLockedValue { state -> [Effect] in
+  private func enqueue(
+    _ caller: LaneCaller, _ continuation: UnsafeContinuation<Answer, Never>, now: ContinuousClock.Instant
+  ) {
+    let effects = state.withLockedValue { state -> Effects in
+      func refused(_ error: PostgresError) -> Effects {
+        Effects(answers: [(continuation, .failure(error))])
+      }
       // Read under the lock that the cancellation handler takes, so that a cancellation is never missed.
-      if Task.isCancelled { return [.answer(caller.continuation, .failure(Self.refusal(.cancelled, in: state)))] }
-      state.callers[id] = caller
-      let (refusal, actions) = state.machine.submit(id, demand, now: .now)
+      if Task.isCancelled { return refused(Self.refusal(.cancelled, in: state)) }
+      if let index = state.fit.firstUnfit(caller.request.batch.statements) {
+        return refused(LaneRequest.unfit(caller.request.batch.statements[index], at: index))
+      }
+      caller.continuation = continuation
+      let (refusal, actions) = state.machine.submit(caller, now: now)
       guard let refusal else { return apply(actions, nil, &state) }
-      state.callers[id] = nil
-      return [.answer(caller.continuation, .failure(Self.refusal(refusal, in: state)))]
+      return refused(Self.refusal(refusal, in: state))
     }
     carryOut(effects)
   }
@@ -62,55 +117,38 @@ extension PostgresLane {
         continue
       }
       hasRested = false
-      let (result, isReusable) = await work.session.execute(Self.transaction(work.requests), ticket: work.id)
-      let outcome: LaneStateMachine.Outcome
-      switch result {
-      case .success: outcome = .committed
-      case .failure(let error):
-        outcome = .failed(mayHaveTakenEffect: error.mayHaveTakenEffect, isTransient: error.isRetryableWhenIdempotent)
+      let transaction = work.transaction
+      let (answer, isReusable) = await work.session.execute(transaction, ticket: work.id)
+      let ending = Ending(answer: answer, transaction: transaction)
+      let outcome = ending.outcome
+      let holds = outcome == .committed && work.callers.count > 1
+      next = end(work, outcome, isReusable: isReusable, holds: holds, ending)
+      if holds {
+        // Behind those who have just been resumed: what they ask for next travels in one batch.
+        await Task.yield()
+        next = act(continuingOn: work.session) { $0.released(work.connection) }
       }
-      next = end(work, outcome, isReusable: isReusable, result)
     }
   }
 
   private func end(
-    _ work: Work, _ outcome: LaneStateMachine.Outcome, isReusable: Bool, _ result: Answer?
+    _ work: Work, _ outcome: LaneStateMachine.Outcome, isReusable: Bool, holds: Bool = false, _ ending: Ending?
   ) -> Work? {
-    let effects = state.withLockedValue { state in
-      let actions = state.machine.ended(
-        work.id, outcome, isReusable: isReusable, jitter: Double.random(in: 0...1), now: .now)
-      return apply(actions, result.map { (work, $0) }, &state)
+    act(continuingOn: work.session, ending) {
+      $0.ended(
+        work.id, outcome, isReusable: isReusable, holds: holds, jitter: Double.random(in: 0...1), now: .now)
     }
-    return carryOut(effects, continuingOn: work.session)
   }
 
-  /// Joins the callers' work. Single statements alone need no BEGIN and COMMIT: the sync ends their transaction.
-  static func transaction(_ requests: [LaneRequest]) -> PipelinedTransaction {
-    let isBare = requests.allSatisfy(\.isBare)
-    let isolation = requests.first?.batch.isolation ?? .serverDefault
-    var transaction = PipelinedTransaction(beginText: isBare ? nil : isolation.beginText)
-    for request in requests { transaction.append(request.batch, request.parameters) }
-    return transaction
-  }
-
-  /// What the caller at a position gets out of the answer to its batch.
-  static func share(of position: Int, _ work: Work, _ answer: Answer) -> Answer {
-    let start = work.requests[..<position].reduce(0) { $0 + $1.batch.statements.count }
-    let own = start..<(start + work.requests[position].batch.statements.count)
-    switch answer {
-    case .success(let results):
-      guard own.upperBound <= results.count else {
-        var error = PostgresError(.protocolViolation, "the server answered fewer statements than were sent")
-        error.mayHaveTakenEffect = true
-        return .failure(error)
-      }
-      return .success(Array(results[own]))
-    case .failure(var error):
-      guard let index = error.statementIndex else { return .failure(error) }
-      error.statementIndex = own.contains(index) ? index - start : nil
-      if error.statementIndex == nil { error.statementName = nil }
-      return .failure(error)
-    }
+  /// Gives an event to the state machine and does what it asks for, but for the work that goes on on one connection.
+  private func act(
+    continuingOn session: Session, _ ending: Ending? = nil,
+    _ event: (inout LaneStateMachine) -> [LaneStateMachine.Action]
+  ) -> Work? {
+    var effects = state.withLockedValue { state in apply(event(&state.machine), ending, &state) }
+    let next = effects.starts.firstIndex { $0.session === session }.map { effects.starts.remove(at: $0) }
+    carryOut(effects)
+    return next
   }
 
   /// Gives an event to the state machine and does what it asks for.
@@ -119,59 +157,45 @@ extension PostgresLane {
     carryOut(effects)
   }
 
-  func apply(
-    _ actions: [LaneStateMachine.Action], _ ended: (work: Work, answer: Answer)?, _ state: inout State
-  ) -> [Effect] {
-    var effects: [Effect] = []
-    func answer(_ id: LaneStateMachine.CallerID, _ answer: Answer) {
-      guard let caller = state.callers.removeValue(forKey: id) else { return }
-      effects.append(.answer(caller.continuation, answer))
+  func apply(_ actions: [LaneStateMachine.Action], _ ending: Ending?, _ state: inout State) -> Effects {
+    var effects = Effects()
+    if ending != nil { effects.answers.reserveCapacity(actions.count) }
+    func answer(_ caller: LaneCaller, _ answer: Answer) {
+      guard let continuation = caller.continuation else { return }
+      caller.continuation = nil
+      effects.answers.append((continuation, answer))
     }
     for action in actions {
       switch action {
       case .start(let connection, let batch, let callers):
         guard let session = state.sessions[connection] else { continue }
-        let requests = callers.compactMap { state.callers[$0]?.request }
-        effects.append(.start(Work(id: batch, session: session, requests: requests)))
-      case .deliver(let id, let position), .fail(let id, let position):
-        if let ended {
-          answer(id, Self.share(of: position, ended.work, ended.answer))
-        } else {
-          answer(id, .failure(Self.refusal(.unreachable, in: state)))
-        }
-      case .refuse(let id, let refusal):
-        answer(id, .failure(Self.refusal(refusal, in: state)))
+        effects.starts.append(Work(id: batch, connection: connection, session: session, callers: callers))
+      case .deliver(let caller, let position), .fail(let caller, let position):
+        answer(caller, ending?.share(of: position) ?? .failure(Self.refusal(.unreachable, in: state)))
+      case .refuse(let caller, let refusal):
+        answer(caller, .failure(Self.refusal(refusal, in: state)))
       case .abandon(let connection, let batch):
-        if let session = state.sessions[connection] { effects.append(.abandon(session, batch)) }
+        if let session = state.sessions[connection] { effects.abandoned.append((session, batch)) }
       case .open(let id):
-        effects.append(.command(.open(id)))
+        effects.commands.append(.open(id))
       case .close(let id):
-        if let session = state.sessions.removeValue(forKey: id) { effects.append(.command(.close(session))) }
+        if let session = state.sessions.removeValue(forKey: id) { effects.commands.append(.close(session)) }
       case .setAlarm(let instant):
         // Under the lock, because the last of several must count: a start that is carried out may set a nearer one.
         alarm(&state)?.set(instant)
       case .finish:
-        effects.append(.finish)
+        effects.isOver = true
       }
     }
     return effects
   }
 
-  /// - Returns: the work that goes on on the same connection, for the task that drives it.
-  @discardableResult
-  func carryOut(_ effects: [Effect], continuingOn session: Session? = nil) -> Work? {
-    var next: Work?
-    for effect in effects {
-      switch effect {
-      case .answer(let continuation, let answer): continuation.resume(returning: answer)
-      case .start(let work):
-        if work.session === session { next = work } else { startAtOnce(work) }
-      case .abandon(let session, let batch): Task.detached { await session.abandon(batch) }
-      case .command(let command): commandInput.yield(command)
-      case .finish: commandInput.finish()
-      }
-    }
-    return next
+  func carryOut(_ effects: Effects) {
+    for (continuation, answer) in effects.answers { continuation.resume(returning: answer) }
+    for work in effects.starts { startAtOnce(work) }
+    for (session, batch) in effects.abandoned { Task.detached { await session.abandon(batch) } }
+    for command in effects.commands { commandInput.yield(command) }
+    if effects.isOver { commandInput.finish() }
   }
 
   /// Begins on the present thread, so that a lone caller's statement is written without waking another.

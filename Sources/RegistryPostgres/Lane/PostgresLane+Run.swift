@@ -74,15 +74,17 @@ extension PostgresLane {
   }
 
   private func open(_ id: LaneStateMachine.ConnectionID, with opener: SessionOpener) async {
-    let effects: [Effect]
+    let effects: Effects
     do throws(PostgresError) {
       let session = try await opener.open()
       logger.debug("PostgreSQL lane opened", metadata: ["pid": "\(session.backendPID)"])
-      let (found, isOver) = state.withLockedValue { state -> ([Effect], Bool) in
-        guard state.machine.phase != .finished else { return ([], true) }
+      let (found, isOver) = state.withLockedValue { state -> (Effects, Bool) in
+        guard state.machine.phase != .finished else { return (Effects(), true) }
         state.sessions[id] = session
         state.lastFailure = nil
-        return (apply(state.machine.opened(id, now: .now), nil, &state), false)
+        return (
+          apply(state.machine.opened(id, lifetimeShare: Double.random(in: 0.9...1), now: .now), nil, &state), false
+        )
       }
       if isOver { await session.close() }
       effects = found
@@ -103,7 +105,8 @@ extension PostgresLane {
     SessionConfiguration(
       connectionString: configuration.connectionString, target: target, role: configuration.role,
       applicationName: configuration.applicationName, connectTimeout: configuration.connectTimeout,
-      cancelGrace: configuration.cancelGrace, preparesStatements: configuration.preparesStatements,
+      cancelGrace: configuration.cancelGrace, directWait: configuration.directWait,
+      preparesStatements: configuration.preparesStatements,
       maximumPreparedStatements: configuration.maximumPreparedStatements, reactor: reactor, threads: .shared,
       logger: logger)
   }

@@ -1,6 +1,7 @@
 public import Logging
 import NIOConcurrencyHelpers
 public import ServiceLifecycle
+import Synchronization
 
 /// A connection on which the work of many concurrent callers travels together: one transaction, one sync, one commit.
 ///
@@ -13,19 +14,17 @@ public import ServiceLifecycle
 /// then commits with it. Statements that would end the transaction, change settings or hold the connection are refused;
 /// such work belongs on a ``PostgresPool``. Creating a lane does no I/O; ``run()`` must run for as long as it is used.
 public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Service {
-  typealias Answer = Result<[PostgresResult], PostgresError>
-
-  struct Caller {
-    var request: LaneRequest
-    var continuation: CheckedContinuation<Answer, Never>
+  /// What one caller gets: its share of a batch's results, or an error.
+  enum Answer: Sendable {
+    case results([PostgresResult], Range<Int>)
+    case failure(PostgresError)
   }
 
   struct State {
     var machine: LaneStateMachine
     var sessions: [LaneStateMachine.ConnectionID: Session] = [:]
-    var callers: [LaneStateMachine.CallerID: Caller] = [:]
     var openings: [LaneStateMachine.ConnectionID: Task<Void, Never>] = [:]
-    var nextCaller: LaneStateMachine.CallerID = 1
+    var fit = FitStatements()
     var lastFailure: PostgresError?
     var alarm: Alarm?
     var hasRun = false
@@ -41,6 +40,7 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
   public let configuration: Configuration
   let logger: Logger
   let state: NIOLockedValueBox<State>
+  let nextCaller = Atomic<UInt64>(0)
   let commands: AsyncStream<Command>
   let commandInput: AsyncStream<Command>.Continuation
 

@@ -139,7 +139,7 @@ extension PostgresListener {
       connectionString: configuration.connectionString, target: target, role: configuration.role,
       applicationName: configuration.applicationName, connectTimeout: configuration.connectTimeout,
       // What does not answer in time is replaced: there is nothing on this connection worth waiting for.
-      cancelGrace: min(configuration.answerTimeout, .seconds(1)), preparesStatements: false,
+      cancelGrace: min(configuration.answerTimeout, .seconds(1)), directWait: .zero, preparesStatements: false,
       maximumPreparedStatements: 0, reactor: reactor, threads: .shared, logger: logger)
   }
 }

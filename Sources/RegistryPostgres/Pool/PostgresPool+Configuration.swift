@@ -27,6 +27,10 @@ extension PostgresPool {
     public var maximumLifetime: Duration = .seconds(3600)
     /// Past this time without use a connection is closed; default 5 minutes.
     public var maximumIdleTime: Duration = .seconds(300)
+    /// How long a caller may hold its thread to wait for an answer that is about to come, before it is suspended; default
+    /// 500 microseconds. Handing a point query from thread to thread and back takes as long as the query. One thread of
+    /// the process at a time is held, and not for answers that were slow before; zero always suspends.
+    public var directWait: Duration = .microseconds(500)
     /// Whether statements with names are prepared; turn it off behind a transaction pooler. Default `true`.
     public var preparesStatements = true
     /// The most statements that one connection keeps prepared, the longest unused making room; default 256.
@@ -61,6 +65,7 @@ extension PostgresPool {
       ] {
         try require(value > .zero, "\(name) must be longer than zero")
       }
+      try require(directWait >= .zero && directWait <= .milliseconds(10), "directWait must lie between 0 and 10 ms")
       try require(role?.isEmpty != true, "the role must not be empty; leave it out to work as the login itself")
       try require(role?.utf8.contains(0) != true, "the role must not hold a NUL character")
       return try ConnectionTarget(parsing: connectionString)

@@ -103,7 +103,8 @@ extension PostgresPool {
     SessionConfiguration(
       connectionString: configuration.connectionString, target: target, role: configuration.role,
       applicationName: configuration.applicationName, connectTimeout: configuration.connectTimeout,
-      cancelGrace: configuration.cancelGrace, preparesStatements: configuration.preparesStatements,
+      cancelGrace: configuration.cancelGrace, directWait: configuration.directWait,
+      preparesStatements: configuration.preparesStatements,
       maximumPreparedStatements: configuration.maximumPreparedStatements,
       maximumResultBytes: configuration.maximumResultBytes, reactor: reactor, threads: .shared,
       logger: logger)

@@ -1,3 +1,4 @@
+import CLibpq
 import NIOConcurrencyHelpers
 
 #if canImport(Darwin)
@@ -72,6 +73,32 @@ final class Registration: Sendable {
       }
     }
   }
+
+  /// Waits on the present thread until there is something to read.
+  ///
+  /// The descriptor stays open meanwhile, because the session that waits is the one that would close it.
+  /// - Parameters:
+  ///   - awake: whether to look again and again at first, giving way to other threads.
+  ///   - limit: how long to wait in all.
+  /// - Returns: whether there is something to read, or the end of the stream.
+  func waitDirectly(awake: Bool, limit: Duration) -> Bool {
+    guard state.withLockedValue({ !$0.isClosed && $0.waiter == nil }) else { return false }
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    if awake, Self.hasSeveralProcessors {
+      let end = ContinuousClock.now + min(limit, DirectWait.awakeTime)
+      repeat {
+        if poll(&entry, 1, 0) != 0 { return true }
+        sched_yield()
+      } while ContinuousClock.now < end
+    }
+    #if os(Linux)
+      return registry_poll_for(&entry, Int(limit / .nanoseconds(1))) > 0
+    #else
+      return poll(&entry, 1, 1) > 0
+    #endif
+  }
+
+  private static let hasSeveralProcessors = sysconf(CInt(_SC_NPROCESSORS_ONLN)) > 1
 
   /// Ends a wait that observes cancellation.
   func cancel() {

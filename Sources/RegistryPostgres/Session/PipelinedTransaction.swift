@@ -3,118 +3,139 @@ struct PipelinedTransaction: Sendable {
   /// One caller's share.
   struct Part: Sendable {
     var settings: [PostgresBatch.Setting]
-    /// Where its statements stand in ``PipelinedTransaction/statements``.
-    var statements: Range<Int>
+    var statements: [PostgresStatement]
+    /// Where its statements stand among those of the whole transaction.
+    var range: Range<Int>
   }
 
   /// One message of the pipeline; answers are read in the order of sending.
   enum Step: Sendable, Equatable {
     case begin
-    /// SET LOCAL, as text.
-    case setting(String)
+    /// SET LOCAL: an index into ``Itinerary/commands``.
+    case setting(Int)
     case deallocateAll
-    case deallocate(String)
-    case prepare(Int)
-    case statement(Int, PreparedStatements.Use)
+    /// DEALLOCATE: an index into the plan's names.
+    case deallocate(Int)
+    case prepare(Place)
+    case statement(Place, PreparedStatements.Use)
     case commit
 
     /// The statement of the transaction that a failure of this step belongs to.
     var statementIndex: Int? {
       switch self {
-      case .prepare(let index), .statement(let index, _): index
+      case .prepare(let place), .statement(let place, _): place.index
       default: nil
       }
     }
   }
 
+  /// Where a statement stands.
+  struct Place: Sendable, Equatable {
+    var part: Int
+    /// Among the statements of the whole transaction.
+    var index: Int
+  }
+
+  /// Everything to send but the sync.
+  struct Itinerary: Sendable {
+    var steps: [Step] = []
+    /// The texts of settings.
+    var commands: [String] = []
+    /// The names to deallocate.
+    var deallocations: [String] = []
+  }
+
   /// The text that begins it; `nil` leaves the transaction to the sync, which ends an implicit one.
   let beginText: String?
   private(set) var parts: [Part] = []
-  private(set) var statements: [PostgresStatement] = []
-  private(set) var parameters: [EncodedParameters] = []
+  private(set) var statementCount = 0
 
-  init(beginText: String?) {
+  init(beginText: String?, parts: Int = 1) {
     self.beginText = beginText
+    self.parts.reserveCapacity(parts)
   }
 
   /// A batch by itself.
   /// - Throws: `invalidParameter` with the index of the statement that cannot be sent.
   init(_ batch: PostgresBatch) throws(PostgresError) {
+    _ = try batch.checkedByteCount()
     beginText = batch.isolation.beginText
-    append(batch, try EncodedParameters.of(batch))
+    append(batch)
   }
 
-  /// Adds one caller's share, its parameters laid out before.
-  mutating func append(_ batch: PostgresBatch, _ parameters: [EncodedParameters]) {
-    let start = statements.count
-    statements += batch.statements
-    self.parameters += parameters
-    parts.append(Part(settings: batch.settings, statements: start..<statements.count))
+  /// Adds one caller's share, checked before.
+  mutating func append(_ batch: PostgresBatch) {
+    let start = statementCount
+    statementCount += batch.statements.count
+    parts.append(Part(settings: batch.settings, statements: batch.statements, range: start..<statementCount))
+  }
+
+  /// The statement at a place.
+  subscript(place: Place) -> PostgresStatement {
+    parts[place.part].statements[place.index - parts[place.part].range.lowerBound]
+  }
+
+  /// The name of the statement at an index among all.
+  func statementName(at index: Int) -> String? {
+    parts.first { $0.range.contains(index) }.flatMap { $0.statements[index - $0.range.lowerBound].name }
+  }
+
+  /// How its answer is waited for.
+  var manner: DirectWait.Manner {
+    parts.count == 1 ? .awake : parts.count <= DirectWait.maximumCallers ? .asleep : .never
   }
 
   /// BEGIN and the settings of the first part, without an end.
-  var openingSteps: [Step] {
-    [.begin] + (parts.first?.settings.map { .setting($0.text) } ?? [])
+  var opening: Itinerary {
+    var itinerary = Itinerary(steps: [.begin])
+    for setting in parts.first?.settings ?? [] { itinerary.append(setting.text) }
+    return itinerary
   }
 
   /// Everything to send but the sync.
   ///
   /// A SET LOCAL holds to the end of the transaction, so a part that does not set what an earlier one has set gets it
-  /// put back to the session's own value first: a neighbour's tenant must not be seen.
-  func steps(_ plan: PreparedStatements.Plan) -> [Step] {
-    var steps: [Step] = []
-    steps.reserveCapacity(2 * statements.count + parts.count + 2)
-    if beginText != nil { steps.append(.begin) }
-    if plan.forgetsAll { steps.append(.deallocateAll) }
-    steps += plan.deallocations.map(Step.deallocate)
+  /// put back to the session's own value first: a neighbour's tenant must not be seen. A part with the settings of the
+  /// one before it needs none.
+  func itinerary(_ plan: PreparedStatements.Plan) -> Itinerary {
+    var itinerary = Itinerary(deallocations: plan.deallocations)
+    itinerary.steps.reserveCapacity(statementCount + 2 * parts.count + plan.preparations.count + 2)
+    if beginText != nil { itinerary.steps.append(.begin) }
+    if plan.forgetsAll { itinerary.steps.append(.deallocateAll) }
+    for index in plan.deallocations.indices { itinerary.steps.append(.deallocate(index)) }
     var preparations = plan.preparations[...]
-    var inForce: [String: String] = [:]
-    for part in parts {
-      appendSettings(part, &inForce, &steps)
-      for index in part.statements {
-        if preparations.first == index { steps.append(.prepare(preparations.removeFirst())) }
-        steps.append(.statement(index, plan.uses[index]))
+    var inForce: [PostgresBatch.Setting] = []
+    for number in parts.indices {
+      if parts[number].settings != inForce { Self.append(parts[number].settings, after: &inForce, to: &itinerary) }
+      for index in parts[number].range {
+        let place = Place(part: number, index: index)
+        if preparations.first == index {
+          preparations.removeFirst()
+          itinerary.steps.append(.prepare(place))
+        }
+        itinerary.steps.append(.statement(place, plan.use(of: index)))
       }
     }
-    if beginText != nil { steps.append(.commit) }
-    return steps
+    if beginText != nil { itinerary.steps.append(.commit) }
+    return itinerary
   }
 
-  private func appendSettings(_ part: Part, _ inForce: inout [String: String], _ steps: inout [Step]) {
-    guard !part.settings.isEmpty || !inForce.isEmpty else { return }
-    var wanted: [String: String] = [:]
+  private static func append(
+    _ settings: [PostgresBatch.Setting], after inForce: inout [PostgresBatch.Setting], to itinerary: inout Itinerary
+  ) {
     // The server does not tell upper from lower case in a setting's name.
-    for setting in part.settings { wanted[setting.name.lowercased()] = setting.text }
-    guard wanted != inForce else { return }
-    for name in inForce.keys.sorted() where wanted[name] == nil {
-      steps.append(.setting("SET LOCAL \(name) TO DEFAULT"))
+    let wanted = Set(settings.map { $0.name.lowercased() })
+    for name in Set(inForce.map { $0.name.lowercased() }).subtracting(wanted).sorted() {
+      itinerary.append("SET LOCAL \(name) TO DEFAULT")
     }
-    steps += part.settings.map { .setting($0.text) }
-    inForce = wanted
+    for setting in settings { itinerary.append(setting.text) }
+    inForce = settings
   }
 }
 
-extension EncodedParameters {
-  /// Lays out the parameters of all statements of a batch.
-  /// - Throws: `invalidParameter` with the index of the statement that cannot be sent, or for too many statements.
-  static func of(_ batch: PostgresBatch) throws(PostgresError) -> [EncodedParameters] {
-    guard batch.statements.count <= PostgresBatch.maximumStatements else {
-      throw PostgresError(
-        .invalidParameter,
-        "a batch of \(batch.statements.count) statements is larger than the limit of "
-          + "\(PostgresBatch.maximumStatements): split it, or pass arrays and unnest them")
-    }
-    var parameters: [EncodedParameters] = []
-    parameters.reserveCapacity(batch.statements.count)
-    for (index, statement) in batch.statements.enumerated() {
-      do throws(PostgresError) {
-        parameters.append(try EncodedParameters(statement))
-      } catch {
-        var error = error
-        error.statementIndex = index
-        throw error
-      }
-    }
-    return parameters
+extension PipelinedTransaction.Itinerary {
+  fileprivate mutating func append(_ command: String) {
+    steps.append(.setting(commands.count))
+    commands.append(command)
   }
 }

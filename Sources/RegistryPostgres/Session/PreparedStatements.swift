@@ -19,8 +19,11 @@ struct PreparedStatements {
     var deallocations: [String] = []
     /// Indexes of statements to prepare before they run.
     var preparations: [Int] = []
-    /// How each statement runs.
+    /// How each statement runs; empty where all are ``Use/named``.
     var uses: [Use] = []
+
+    /// How the statement at an index runs.
+    func use(of index: Int) -> Use { uses.isEmpty ? .named : uses[index] }
   }
 
   private struct Entry {
@@ -45,6 +48,8 @@ struct PreparedStatements {
   /// Works out what to send.
   /// - Throws: `invalidParameter` when one name stands for two texts.
   mutating func plan(_ statements: [PostgresStatement]) throws(PostgresError) -> Plan {
+    var last: (name: String, text: String)?
+    if areReady(statements, &last) { return Plan() }
     var plan = Plan()
     var pending: [String: String] = [:]
     var keeping = Set<String>()
@@ -90,6 +95,34 @@ struct PreparedStatements {
     }
     plan.forgetsAll = isInDoubt && !plan.preparations.isEmpty
     return plan
+  }
+
+  /// As for a list, for all statements of a transaction.
+  mutating func plan(_ transaction: PipelinedTransaction) throws(PostgresError) -> Plan {
+    var last: (name: String, text: String)?
+    if transaction.parts.allSatisfy({ areReady($0.statements, &last) }) { return Plan() }
+    return try plan(transaction.parts.flatMap(\.statements))
+  }
+
+  /// Whether all statements are prepared as they are, which is how nearly every batch finds them.
+  /// - Parameters:
+  ///   - statements: the statements.
+  ///   - last: the one looked at before, since neighbours mostly share the statement, and then the very string.
+  /// - Returns: `false` where anything is to be sent first.
+  private mutating func areReady(_ statements: [PostgresStatement], _ last: inout (name: String, text: String)?) -> Bool
+  {
+    guard limit > 0 else { return false }
+    for statement in statements {
+      guard let name = statement.name else { return false }
+      if let last, last.name == name, last.text == statement.text { continue }
+      guard let index = entries.index(forKey: name), !entries.values[index].isOutdated,
+        entries.values[index].text == statement.text
+      else { return false }
+      uses += 1
+      entries.values[index].lastUse = uses
+      last = (name, statement.text)
+    }
+    return true
   }
 
   /// The server has prepared the statement.

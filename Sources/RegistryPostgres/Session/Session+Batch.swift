@@ -2,6 +2,7 @@ import CLibpq
 
 extension Session {
   private typealias Step = PipelinedTransaction.Step
+  private typealias Itinerary = PipelinedTransaction.Itinerary
 
   /// Runs the batch as one transaction, in one pipeline with one sync.
   func execute(
@@ -23,7 +24,7 @@ extension Session {
   ) async -> (result: Result<[PostgresResult], PostgresError>, isReusable: Bool) {
     let result: Result<[PostgresResult], PostgresError>
     do throws(PostgresError) {
-      let results = try await perform(until: nil, ticket: ticket) {
+      let results = try await perform(until: nil, ticket: ticket, waiting: transaction.manner) {
         () async throws(PostgresError) -> [PostgresResult] in
         try await run(transaction)
       }
@@ -40,31 +41,32 @@ extension Session {
   ) async throws(PostgresError) {
     let transaction = try PipelinedTransaction(PostgresBatch(settings: settings, statements: [], isolation: isolation))
     _ = try await perform(until: deadline) { () async throws(PostgresError) -> [PostgresResult] in
-      try await run(transaction, transaction.openingSteps)
+      try await run(transaction, transaction.opening)
     }
   }
 
   /// Runs the transaction, and once more where it met a prepared statement that the server outdated or lost.
   private func run(_ transaction: PipelinedTransaction) async throws(PostgresError) -> [PostgresResult] {
     do throws(PostgresError) {
-      return try await run(transaction, transaction.steps(try prepared.plan(transaction.statements)))
+      return try await run(transaction, transaction.itinerary(try prepared.plan(transaction)))
     } catch {
       guard error.needsPreparingAgain, PQtransactionStatus(handle.pointer) == PQTRANS_IDLE, givenUp == nil else {
         throw error
       }
-      return try await run(transaction, transaction.steps(try prepared.plan(transaction.statements)))
+      return try await run(transaction, transaction.itinerary(try prepared.plan(transaction)))
     }
   }
 
   private func run(
-    _ transaction: PipelinedTransaction, _ steps: [Step]
+    _ transaction: PipelinedTransaction, _ itinerary: Itinerary
   ) async throws(PostgresError) -> [PostgresResult] {
     guard PQtransactionStatus(handle.pointer) == PQTRANS_IDLE || handle.isBroken else {
       throw PostgresError(
         .unsupported, "a transaction stands open on this connection; run the batch outside it")
     }
     guard PQenterPipelineMode(handle.pointer) == 1 else { throw sendFailure() }
-    let isSent = steps.allSatisfy { send($0, transaction) } && PQpipelineSync(handle.pointer) == 1
+    let isSent =
+      itinerary.steps.allSatisfy { send($0, itinerary, transaction) } && PQpipelineSync(handle.pointer) == 1
     guard isSent else {
       // Half a pipeline cannot be taken back; without its COMMIT and sync it has no effect.
       let error = sendFailure()
@@ -72,14 +74,13 @@ extension Session {
       throw error
     }
     try await flush()
-    let (results, firstError) = try await read(steps, transaction)
-    if let (result, step) = firstError {
-      let isCommit = if case .commit = step { true } else { false }
+    let (results, failed) = try await read(itinerary, transaction)
+    if let (result, step) = failed {
       // Results come in order: an error that the server reported for an earlier step proves that COMMIT did not run.
-      let mayHaveCommitted = isCommit || PQresultErrorField(result.pointer, CInt(UInt8(ascii: "C"))) == nil
+      let mayHaveCommitted = step == .commit || PQresultErrorField(result.pointer, CInt(UInt8(ascii: "C"))) == nil
       var error = failure(result, mayHaveCommitted: mayHaveCommitted)
       error.statementIndex = step.statementIndex
-      error.statementName = step.statementIndex.flatMap { transaction.statements[$0].name }
+      error.statementName = step.statementIndex.flatMap { transaction.statementName(at: $0) }
       settle(wasCancelledByServer: error.sqlState == .queryCanceled)
       noteRefusal(error)
       try? await leavePipeline()
@@ -90,82 +91,81 @@ extension Session {
     return results
   }
 
-  private func send(_ step: Step, _ transaction: PipelinedTransaction) -> Bool {
+  private func send(_ step: Step, _ itinerary: Itinerary, _ transaction: PipelinedTransaction) -> Bool {
     let connection = handle.pointer
     func command(_ text: String) -> Bool {
       PQsendQueryParams(connection, text, 0, nil, nil, nil, nil, 0) == 1
     }
     switch step {
     case .begin: return command(transaction.beginText ?? "BEGIN")
-    case .setting(let text): return command(text)
+    case .setting(let index): return command(itinerary.commands[index])
     case .deallocateAll: return command("DEALLOCATE ALL")
-    case .deallocate(let name): return command(deallocation(name))
-    case .prepare(let index):
-      let statement = transaction.statements[index]
+    case .deallocate(let index): return command(deallocation(itinerary.deallocations[index]))
+    case .prepare(let place):
+      let statement = transaction[place]
       return PQsendPrepare(connection, statement.name, statement.text, 0, nil) == 1
-    case .statement(let index, let use):
-      return send(transaction.statements[index], transaction.parameters[index], use)
+    case .statement(let place, let use): return send(transaction[place], use)
     case .commit: return command("COMMIT")
     }
   }
 
   /// Reads the results of all steps and the sync that ends them.
   private func read(
-    _ steps: [Step], _ transaction: PipelinedTransaction
-  ) async throws(PostgresError) -> (results: [PostgresResult], firstError: (PostgresResult, Step)?) {
+    _ itinerary: Itinerary, _ transaction: PipelinedTransaction
+  ) async throws(PostgresError) -> (results: [PostgresResult], failed: (PostgresResult, Step)?) {
+    var machine = PipelineStateMachine(itinerary.steps, isImplicit: transaction.beginText == nil)
     var results: [PostgresResult] = []
-    results.reserveCapacity(transaction.statements.count)
-    var firstError: (PostgresResult, Step)?
-    for step in steps {
-      var answer: PostgresResult?
-      while let result = try await nextResult() {
-        switch PQresultStatus(result.pointer) {
-        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY, PGRES_PIPELINE_ABORTED:
-          answer = result
-        case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-          handle.finish()
-          throw PostgresError(
-            .unsupported,
-            "COPY cannot be part of a batch: stream it with copyIn or copyOut, or insert from arrays with unnest")
-        default:
-          answer = result
-          if firstError == nil { firstError = (result, step) }
-        }
-      }
-      guard let answer else {
-        if let firstError { return (results, firstError) }
-        throw unanswered()
-      }
-      if firstError == nil { try note(answer, step, transaction, &results) }
-      if firstError != nil, handle.isBroken { return (results, firstError) }
-    }
+    results.reserveCapacity(transaction.statementCount)
+    var kept: PostgresResult?
+    var error: PostgresResult?
     while true {
-      guard let sync = try await nextResult() else {
-        if firstError != nil { return (results, firstError) }
-        throw unanswered()
+      let result: PostgresResult?
+      if PQisBusy(handle.pointer) == 0 {
+        result = PQgetResult(handle.pointer).map(PostgresResult.init)
+      } else {
+        result = try await nextResult()
       }
-      if PQresultStatus(sync.pointer) == PGRES_PIPELINE_SYNC { return (results, firstError) }
-      // After the first error only the end of the session can stand in the sync's place.
-      if firstError != nil { return (results, firstError) }
-      // The sync ends an implicit transaction, so what only its end can find, such as a deferred constraint, fails here;
-      // after a COMMIT only the end of the session does.
-      firstError = (sync, .commit)
-      if handle.isBroken { return (results, firstError) }
-      if let marker = try await nextResult(), PQresultStatus(marker.pointer) == PGRES_PIPELINE_SYNC {
-        return (results, firstError)
+      // The server's last word is read before the end of the stream is.
+      let isBroken = handle.isBroken || result?.endsSession == true
+      switch machine.received(Self.kind(of: result), isBroken: isBroken) {
+      case .goOn: break
+      case .keep: kept = result
+      case .keepError: error = result
+      case .note(let step):
+        if let kept { try note(kept, step, itinerary, transaction, &results) }
+        kept = nil
+      case .finish:
+        guard let error, let step = machine.failedStep else { return (results, nil) }
+        return (results, (error, step))
+      case .giveUp: throw unanswered()
+      case .refuseCopy:
+        handle.finish()
+        throw PostgresError(
+          .unsupported,
+          "COPY cannot be part of a batch: stream it with copyIn or copyOut, or insert from arrays with unnest")
       }
-      guard transaction.beginText == nil || handle.isBroken || sync.endsSession else { throw unanswered() }
+    }
+  }
+
+  private static func kind(of result: PostgresResult?) -> PipelineStateMachine.Answer {
+    guard let result else { return .none }
+    switch PQresultStatus(result.pointer) {
+    case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY, PGRES_PIPELINE_ABORTED: return .done
+    case PGRES_PIPELINE_SYNC: return .sync
+    case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH: return .copy
+    default: return .error
     }
   }
 
   private func note(
-    _ answer: PostgresResult, _ step: Step, _ transaction: PipelinedTransaction, _ results: inout [PostgresResult]
+    _ answer: PostgresResult, _ step: Step, _ itinerary: Itinerary, _ transaction: PipelinedTransaction,
+    _ results: inout [PostgresResult]
   ) throws(PostgresError) {
     switch step {
     case .begin, .setting: break
     case .deallocateAll: prepared.forgotAll()
-    case .deallocate(let name): prepared.deallocated(name)
-    case .prepare(let index): prepared.prepared(transaction.statements[index])
+    case .deallocate(let index): prepared.deallocated(itinerary.deallocations[index])
+    case .prepare(let place): prepared.prepared(transaction[place])
     case .statement: results.append(answer)
     case .commit:
       if handle.notices.current.hasNoTransaction {

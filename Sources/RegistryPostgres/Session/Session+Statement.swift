@@ -5,16 +5,16 @@ extension Session {
   func execute(
     _ statement: PostgresStatement, until deadline: ContinuousClock.Instant?
   ) async throws(PostgresError) -> PostgresResult {
-    let parameters = try EncodedParameters(statement)
+    _ = try statement.checkedByteCount()
     return try await perform(until: deadline) { () async throws(PostgresError) -> PostgresResult in
       do throws(PostgresError) {
-        return try await run(statement, parameters)
+        return try await run(statement)
       } catch {
         // An outdated plan is refused before it runs, so outside a transaction it can be prepared anew and run.
         guard error.needsPreparingAgain, PQtransactionStatus(handle.pointer) == PQTRANS_IDLE, givenUp == nil else {
           throw error
         }
-        return try await run(statement, parameters)
+        return try await run(statement)
       }
     }
   }
@@ -24,7 +24,7 @@ extension Session {
   func executeScript(
     _ text: String, until deadline: ContinuousClock.Instant?
   ) async throws(PostgresError) -> [PostgresResult] {
-    _ = try EncodedParameters(PostgresStatement(text))
+    _ = try PostgresStatement(text).checkedByteCount()
     return try await perform(until: deadline) { () async throws(PostgresError) -> [PostgresResult] in
       guard PQsendQuery(handle.pointer, text) == 1 else { throw sendFailure() }
       return try await collect()
@@ -39,29 +39,11 @@ extension Session {
     }
   }
 
-  private func run(
-    _ statement: PostgresStatement, _ parameters: EncodedParameters
-  ) async throws(PostgresError) -> PostgresResult {
-    let plan = try prepared.plan([statement])
+  private func run(_ statement: PostgresStatement) async throws(PostgresError) -> PostgresResult {
     do throws(PostgresError) {
-      if plan.forgetsAll {
-        guard PQsendQuery(handle.pointer, "DEALLOCATE ALL") == 1 else { throw sendFailure() }
-        _ = try await collect()
-        prepared.forgotAll()
-      }
-      for name in plan.deallocations {
-        guard PQsendQuery(handle.pointer, deallocation(name)) == 1 else { throw sendFailure() }
-        _ = try await collect()
-        prepared.deallocated(name)
-      }
+      let use = try await prepare(statement)
       try goOn()
-      if !plan.preparations.isEmpty, let name = statement.name {
-        guard PQsendPrepare(handle.pointer, name, statement.text, 0, nil) == 1 else { throw sendFailure() }
-        _ = try await collect()
-        prepared.prepared(statement)
-      }
-      try goOn()
-      guard send(statement, parameters, plan.uses[0]) else { throw sendFailure() }
+      guard send(statement, use) else { throw sendFailure() }
       let results = try await collect()
       guard let result = results.last else {
         throw PostgresError(.protocolViolation, "the server ended the statement without a result")
@@ -75,6 +57,28 @@ extension Session {
     }
   }
 
+  /// Prepares the statement where it has a name and the server does not know it yet.
+  func prepare(_ statement: PostgresStatement) async throws(PostgresError) -> PreparedStatements.Use {
+    let plan = try prepared.plan([statement])
+    if plan.forgetsAll {
+      guard PQsendQuery(handle.pointer, "DEALLOCATE ALL") == 1 else { throw sendFailure() }
+      _ = try await collect()
+      prepared.forgotAll()
+    }
+    for name in plan.deallocations {
+      guard PQsendQuery(handle.pointer, deallocation(name)) == 1 else { throw sendFailure() }
+      _ = try await collect()
+      prepared.deallocated(name)
+    }
+    if !plan.preparations.isEmpty, let name = statement.name {
+      try goOn()
+      guard PQsendPrepare(handle.pointer, name, statement.text, 0, nil) == 1 else { throw sendFailure() }
+      _ = try await collect()
+      prepared.prepared(statement)
+    }
+    return plan.use(of: 0)
+  }
+
   /// Remembers that a prepared statement cannot be run any more.
   func noteRefusal(_ error: PostgresError) {
     guard let name = error.statementName, error.needsPreparingAgain else { return }
@@ -82,9 +86,9 @@ extension Session {
   }
 
   /// Hands one statement to libpq, which buffers it.
-  func send(_ statement: PostgresStatement, _ parameters: EncodedParameters, _ use: PreparedStatements.Use) -> Bool {
+  func send(_ statement: PostgresStatement, _ use: PreparedStatements.Use) -> Bool {
     let connection = handle.pointer
-    return parameters.withPointers { count, values, lengths, formats in
+    return buffer.withPointers(to: statement.parameters) { count, values, lengths, formats in
       if use == .named, let name = statement.name {
         PQsendQueryPrepared(connection, name, count, values, lengths, formats, 0) == 1
       } else {

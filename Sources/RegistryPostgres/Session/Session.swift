@@ -16,6 +16,8 @@ actor Session {
   var lastStream: OpenStream.Number = 0
   /// How much the present operation has read.
   private var meter = ResultMeter()
+  var buffer = ParameterBuffer()
+  var directWait: DirectWait
   private var isBusy = false
   private var deadline: ContinuousClock.Instant?
   /// Set once the present operation has been given up: which code its caller will see.
@@ -38,6 +40,7 @@ actor Session {
     handle = LibpqHandle(connection.pointer, registration: registration, notices: notices)
     self.registration = registration
     self.configuration = configuration
+    directWait = DirectWait(limit: configuration.directWait)
     prepared = PreparedStatements(
       limit: configuration.preparesStatements ? configuration.maximumPreparedStatements : 0)
   }
@@ -74,6 +77,7 @@ actor Session {
   /// Runs one operation, or one step of the stream that stands open, under a deadline and the task's cancellation.
   func perform<Value: Sendable>(
     until deadline: ContinuousClock.Instant?, ticket: UInt64? = nil, stream: OpenStream.Number? = nil,
+    waiting manner: DirectWait.Manner = .awake,
     _ body: () async throws(PostgresError) -> Value
   ) async throws(PostgresError) -> Value {
     guard !isBusy, self.stream?.number == stream else {
@@ -93,11 +97,13 @@ actor Session {
     shield = nil
     self.deadline = deadline
     self.ticket = ticket
+    directWait.manner = manner
     handle.notices.reset()
     meter = ResultMeter()
     defer {
       isBusy = false
       shield = nil
+      directWait.manner = .never
     }
     let registration = registration
     let result: Result<Value, PostgresError> = await withTaskCancellationHandler {
@@ -180,6 +186,11 @@ actor Session {
 
   /// Waits for the socket; asks the server to cancel, once, when the time is over or the caller has gone.
   func waitForSocket(_ interest: Interest) async throws(PostgresError) {
+    if interest == .read, directWait.begin() {
+      let isAnswered = registration.waitDirectly(awake: directWait.manner == .awake, limit: directWait.limit)
+      directWait.end(wasAnswered: isAnswered)
+      if isAnswered { return }
+    }
     let wakeup =
       isAbandoned && shield == nil
       ? .cancelled

@@ -10,6 +10,8 @@ struct SessionConfiguration: Sendable {
   var connectTimeout: Duration
   /// How long a cancelled statement may take to end before the connection is closed.
   var cancelGrace: Duration
+  /// How long a thread may be held to wait for an answer.
+  var directWait: Duration
   var preparesStatements: Bool
   var maximumPreparedStatements: Int
   /// How many bytes of results one operation may gather in memory; `nil` for any number.

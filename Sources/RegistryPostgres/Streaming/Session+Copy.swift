@@ -4,7 +4,7 @@ extension Session {
   /// Checks that a text is a COPY, before anything of it is sent: any other statement would have run by the time the
   /// server says that it is none.
   func checkCopy(_ text: String) throws(PostgresError) {
-    _ = try EncodedParameters(PostgresStatement(text))
+    _ = try PostgresStatement(text).checkedByteCount()
     guard CopyStatement.isCopy(text) else {
       throw PostgresError(
         .unsupported, "this text does not begin with COPY; only COPY … FROM STDIN and COPY … TO STDOUT are streamed")

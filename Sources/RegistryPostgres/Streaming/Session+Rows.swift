@@ -9,18 +9,18 @@ extension Session {
   func openRows(
     _ statement: PostgresStatement, until deadline: ContinuousClock.Instant
   ) async throws(PostgresError) -> (number: OpenStream.Number, columns: PostgresResult?) {
-    let parameters = try EncodedParameters(statement)
+    _ = try statement.checkedByteCount()
     return try await perform(until: deadline) {
       () async throws(PostgresError) -> (number: OpenStream.Number, columns: PostgresResult?) in
       let hasSavepoint = try await setSavepoint()
       do throws(PostgresError) {
-        return try await start(statement, parameters, hasSavepoint)
+        return try await start(statement, hasSavepoint)
       } catch {
         // An outdated plan is refused before its first row, so outside a transaction it can be prepared anew and run.
         guard error.needsPreparingAgain, PQtransactionStatus(handle.pointer) == PQTRANS_IDLE, givenUp == nil else {
           throw error
         }
-        return try await start(statement, parameters, hasSavepoint)
+        return try await start(statement, hasSavepoint)
       }
     }
   }
@@ -39,12 +39,12 @@ extension Session {
   }
 
   private func start(
-    _ statement: PostgresStatement, _ parameters: EncodedParameters, _ hasSavepoint: Bool
+    _ statement: PostgresStatement, _ hasSavepoint: Bool
   ) async throws(PostgresError) -> (number: OpenStream.Number, columns: PostgresResult?) {
     do throws(PostgresError) {
       let use = try await prepare(statement)
       try goOn()
-      guard send(statement, parameters, use) else { throw sendFailure() }
+      guard send(statement, use) else { throw sendFailure() }
       guard PQsetSingleRowMode(handle.pointer) == 1 else {
         handle.finish()
         throw PostgresError(.protocolViolation, "libpq refused to hand out rows one by one")
@@ -67,22 +67,6 @@ extension Session {
       noteRefusal(error)
       throw error
     }
-  }
-
-  private func prepare(_ statement: PostgresStatement) async throws(PostgresError) -> PreparedStatements.Use {
-    let plan = try prepared.plan([statement])
-    for name in plan.deallocations {
-      try goOn()
-      try await command(deallocation(name))
-      prepared.deallocated(name)
-    }
-    if !plan.preparations.isEmpty, let name = statement.name {
-      try goOn()
-      guard PQsendPrepare(handle.pointer, name, statement.text, 0, nil) == 1 else { throw sendFailure() }
-      _ = try await collect()
-      prepared.prepared(statement)
-    }
-    return plan.uses[0]
   }
 
   private func readRows() async throws(PostgresError) -> [PostgresResult] {

@@ -59,7 +59,7 @@ struct LaneOnServerTests {
         let first = insertTogether(lane, 0..<1, ledger: ledger)[0]
         try await waitUntil(pool) { try await pool.execute("SELECT FROM item").count == 1 }
         let others = insertTogether(lane, 1..<20, ledger: ledger)
-        try await waitUntil(pool) { lane.state.withLockedValue { $0.callers.count == 20 } }
+        try await waitUntil(pool) { lane.state.withLockedValue { $0.machine.waitingCount == 19 } }
         // Let go of one answer: the others travel together, and theirs is held back again.
         await proxy.ask {
           $0.setFlow(.through, .toClient, onLink: 0)

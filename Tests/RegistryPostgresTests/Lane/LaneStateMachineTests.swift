@@ -4,7 +4,7 @@ import Testing
 @testable import RegistryPostgres
 
 @Suite struct LaneStateMachineTests {
-  typealias Machine = LaneStateMachine
+  typealias Machine = NumberedLane
 
   private let start = ContinuousClock.now
 
@@ -18,8 +18,8 @@ import Testing
   private func demand(
     bytes: Int = 10, statements: Int = 1, _ isolation: PostgresIsolation = .serverDefault,
     order: PostgresBatch.Order = .any, idempotent: Bool = false, until seconds: Double = 30
-  ) -> Machine.Demand {
-    .init(
+  ) -> LaneCaller.Demand {
+    LaneCaller.Demand(
       statements: statements, bytes: bytes, isolation: isolation, order: order, isIdempotent: idempotent,
       deadline: start + .seconds(seconds))
   }
@@ -46,7 +46,7 @@ import Testing
     for id in 1...2 { _ = machine.submit(UInt64(id), demand(), now: start) }
     _ = machine.start(now: start)
     #expect(machine.opened(1, now: start) == [.start(1, 1, [1, 2])])
-    let failed = Machine.Outcome.failed(mayHaveTakenEffect: false, isTransient: false)
+    let failed = LaneStateMachine.Outcome.failed(mayHaveTakenEffect: false, isTransient: false)
     #expect(machine.ended(1, failed, isReusable: true, jitter: 0, now: start) == [.start(1, 2, [1])])
     #expect(
       machine.ended(2, failed, isReusable: true, jitter: 0, now: start)
@@ -119,7 +119,7 @@ import Testing
     _ = machine.submit(2, demand(), now: start)
     _ = machine.start(now: start)
     _ = machine.opened(1, now: start)
-    let lost = Machine.Outcome.failed(mayHaveTakenEffect: true, isTransient: true)
+    let lost = LaneStateMachine.Outcome.failed(mayHaveTakenEffect: true, isTransient: true)
     let actions = machine.ended(1, lost, isReusable: false, jitter: 0, now: start)
     #expect(actions == [.fail(2, position: 1), .close(1), .open(2)])
     #expect(machine.opened(2, now: start) == [.start(2, 2, [1])])
@@ -133,6 +133,72 @@ import Testing
     _ = machine.submit(2, demand(), now: start)
     _ = machine.ended(1, .notSent, isReusable: false, jitter: 0, now: start)
     #expect(machine.opened(2, now: start) == [.start(2, 2, [1, 2])])
+  }
+
+  @Test func theOneAtFaultRunsAloneAndTheOthersTogether() {
+    var machine = machine()
+    for id in 1...4 { _ = machine.submit(UInt64(id), demand(), now: start) }
+    _ = machine.start(now: start)
+    #expect(machine.opened(1, now: start) == [.start(1, 1, [1, 2, 3, 4])])
+    let failed = LaneStateMachine.Outcome.failed(mayHaveTakenEffect: false, isTransient: false, culprit: 2)
+    #expect(machine.ended(1, failed, isReusable: true, jitter: 0, now: start) == [.start(1, 2, [3])])
+    #expect(
+      machine.ended(2, failed, isReusable: true, jitter: 0, now: start)
+        == [.fail(3, position: 0), .start(1, 3, [1, 2, 4])])
+  }
+
+  @Test func connectionsShareACrowdEvenly() {
+    var machine = machine(callers: 8, connections: 2)
+    for id in 1...7 { _ = machine.submit(UInt64(id), demand(), now: start) }
+    #expect(machine.start(now: start) == [.open(1), .open(2)])
+    #expect(machine.opened(1, now: start) == [.start(1, 1, [1, 2, 3, 4, 5, 6, 7])])
+    _ = machine.submit(8, demand(), now: start)
+    _ = machine.submit(9, demand(), now: start)
+    #expect(machine.opened(2, now: start) == [.start(2, 2, [8, 9])])
+    for id in 10...16 { _ = machine.submit(UInt64(id), demand(), now: start) }
+    #expect(
+      machine.ended(2, .committed, isReusable: true, jitter: 0, now: start).last
+        == .start(2, 3, [10, 11, 12, 13, 14, 15, 16]))
+    for id in 17...20 { _ = machine.submit(UInt64(id), demand(), now: start) }
+    let next = machine.ended(1, .committed, isReusable: true, jitter: 0, now: start).last
+    #expect(next == .start(1, 4, [17, 18, 19, 20]))
+  }
+
+  @Test func aHeldConnectionWaitsForThoseWhoComeAgain() {
+    var machine = running(machine())
+    _ = machine.submit(1, demand(), now: start)
+    _ = machine.submit(2, demand(), now: start)
+    #expect(
+      machine.ended(1, .committed, isReusable: true, holds: true, jitter: 0, now: start) == [.deliver(1, position: 0)])
+    #expect(machine.submit(3, demand(), now: start).1 == [])
+    #expect(machine.released(1) == [.start(1, 2, [2, 3])])
+    #expect(machine.released(1) == [])
+    #expect(machine.drain(now: start) == [])
+    #expect(
+      machine.ended(2, .committed, isReusable: true, holds: true, jitter: 0, now: start)
+        == [.deliver(2, position: 0), .deliver(3, position: 1)])
+    #expect(machine.released(1) == [.close(1), .finish])
+  }
+
+  @Test func aConnectionPastItsLifetimeIsReplaced() {
+    var machine = running(machine())
+    _ = machine.submit(1, demand(until: 8000), now: start)
+    #expect(
+      machine.ended(1, .committed, isReusable: true, jitter: 0, now: start + .seconds(3601))
+        == [.deliver(1, position: 0), .close(1), .open(2)])
+  }
+
+  @Test func whatIsNeverSentIsNotRepeatedForEver() {
+    var machine = running(machine())
+    _ = machine.submit(1, demand(), now: start)
+    var actions: [Machine.Action] = []
+    var connection: UInt64 = 1
+    while !actions.contains(.fail(1, position: 0)), connection < 10 {
+      actions = machine.ended(connection, .notSent, isReusable: false, jitter: 0, now: start)
+      connection += 1
+      _ = machine.opened(connection, now: start)
+    }
+    #expect(connection == 6)
   }
 
   /// Random events against a model that knows only who waits for an answer and what runs where.
@@ -159,7 +225,7 @@ import Testing
       now += .milliseconds(Int.random(in: 0...100, using: &random))
       switch Int.random(in: 0..<100, using: &random) {
       case 0..<45:
-        let demand = Machine.Demand(
+        let demand = LaneCaller.Demand(
           statements: Int.random(in: 0...5, using: &random), bytes: Int.random(in: 0...600, using: &random),
           isolation: Int.random(in: 0..<4, using: &random) == 0 ? .serializable : .serverDefault,
           order: [.any, .alone, .by([UInt8.random(in: 0...3, using: &random)])][Int.random(in: 0..<3, using: &random)],
@@ -171,7 +237,9 @@ import Testing
         next += 1
       case 45..<52:
         if let id = model.unanswered.sorted().randomElement(using: &random) { model.apply(machine.cancel(id)) }
-      case 52..<58: model.apply(machine.start(now: now))
+      case 52..<55: model.apply(machine.start(now: now))
+      case 55..<58:
+        if let id = model.held.sorted().randomElement(using: &random) { model.release(id, &machine) }
       case 58..<68:
         guard let id = model.opening.sorted().randomElement(using: &random) else { continue }
         model.opening.remove(id)
@@ -193,6 +261,7 @@ import Testing
     for _ in 0..<1000 where machine.phase != .finished {
       now += .milliseconds(50)
       for id in model.running.keys.sorted() { model.end(id, &machine, &random, now) }
+      for id in model.held.sorted() { model.release(id, &machine) }
       for id in model.opening.sorted() {
         model.opening.remove(id)
         model.open.insert(id)
@@ -212,6 +281,7 @@ private struct LaneModel {
   var unanswered: Set<UInt64> = []
   var opening: Set<UInt64> = []
   var open: Set<UInt64> = []
+  var held: Set<UInt64> = []
   var running: [UInt64: (connection: UInt64, callers: [UInt64])] = [:]
   private var ending: [UInt64] = []
   private var outcome: LaneStateMachine.Outcome?
@@ -223,28 +293,37 @@ private struct LaneModel {
   }
 
   mutating func end(
-    _ id: UInt64, _ machine: inout LaneStateMachine, _ random: inout SeededGenerator, _ now: ContinuousClock.Instant
+    _ id: UInt64, _ machine: inout NumberedLane, _ random: inout SeededGenerator, _ now: ContinuousClock.Instant
   ) {
     guard let batch = running.removeValue(forKey: id) else { return }
     let outcomes: [LaneStateMachine.Outcome] = [
       .committed, .committed, .notSent, .failed(mayHaveTakenEffect: false, isTransient: false),
+      .failed(
+        mayHaveTakenEffect: false, isTransient: false, culprit: Int.random(in: 0..<batch.callers.count, using: &random)),
       .failed(mayHaveTakenEffect: false, isTransient: true), .failed(mayHaveTakenEffect: true, isTransient: true),
     ]
     let outcome = outcomes[Int.random(in: 0..<outcomes.count, using: &random)]
     ending = batch.callers
     self.outcome = outcome
     let isReusable = outcome == .notSent ? false : Bool.random(using: &random)
-    apply(machine.ended(id, outcome, isReusable: isReusable, jitter: 0.5, now: now))
+    let holds = isReusable && Bool.random(using: &random)
+    if holds { held.insert(batch.connection) }
+    apply(machine.ended(id, outcome, isReusable: isReusable, holds: holds, jitter: 0.5, now: now))
     ending = []
     self.outcome = nil
   }
 
-  mutating func apply(_ actions: [LaneStateMachine.Action]) {
+  mutating func release(_ id: UInt64, _ machine: inout NumberedLane) {
+    held.remove(id)
+    apply(machine.released(id))
+  }
+
+  mutating func apply(_ actions: [NumberedLane.Action]) {
     for action in actions {
       switch action {
       case .start(let connection, let batch, let callers):
         if !open.contains(connection) { violations.append("batch \(batch) starts on a closed connection") }
-        if running.values.contains(where: { $0.connection == connection }) {
+        if held.contains(connection) || running.values.contains(where: { $0.connection == connection }) {
           violations.append("connection \(connection) runs two batches")
         }
         if callers.isEmpty || Set(callers).count != callers.count { violations.append("batch \(batch) is malformed") }
@@ -259,7 +338,7 @@ private struct LaneModel {
         if !ending.indices.contains(position) || ending[position] != id { violations.append("\(id) gets another's") }
       case .fail(let id, let position):
         answer(id)
-        if outcome == .committed || outcome == .notSent { violations.append("\(id) fails without a failure") }
+        if outcome == .committed { violations.append("\(id) fails without a failure") }
         if !ending.indices.contains(position) || ending[position] != id { violations.append("\(id) gets another's") }
       case .refuse(let id, let refusal):
         let isUnderWay = running.values.contains { $0.callers.contains(id) }

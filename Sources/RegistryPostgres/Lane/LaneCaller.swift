@@ -1,0 +1,40 @@
+/// One caller of a lane: what it brings and where it stands.
+///
+/// What changes belongs to the lane's lock: the state machine and the shell touch it under that lock only, hence
+/// `@unchecked Sendable`.
+final class LaneCaller: @unchecked Sendable {
+  /// What the state machine knows of the work.
+  struct Demand: Sendable {
+    var statements: Int
+    var bytes: Int
+    /// Only callers of one isolation share a transaction.
+    var isolation: PostgresIsolation
+    var order = PostgresBatch.Order.any
+    var isIdempotent: Bool
+    var deadline: ContinuousClock.Instant
+  }
+
+  enum Stage: Sendable, Equatable {
+    /// Not yet with the lane.
+    case new
+    case waiting
+    case underWay(LaneStateMachine.BatchID)
+    /// It has its answer.
+    case answered
+  }
+
+  /// In the order of coming.
+  let id: UInt64
+  let demand: Demand
+  /// The work itself, of which the state machine knows nothing.
+  let request: LaneRequest
+  var stage = Stage.new
+  var attempts = 0
+  var continuation: UnsafeContinuation<PostgresLane.Answer, Never>?
+
+  init(id: UInt64, _ demand: Demand, _ request: LaneRequest) {
+    self.id = id
+    self.demand = demand
+    self.request = request
+  }
+}

@@ -1,0 +1,126 @@
+import Testing
+
+@testable import RegistryPostgres
+
+@Suite struct PipelineStateMachineTests {
+  typealias Machine = PipelineStateMachine
+
+  private let place = PipelinedTransaction.Place(part: 0, index: 0)
+  private var explicit: [Machine.Step] { [.begin, .prepare(place), .statement(place, .named), .commit] }
+  private var implicit: [Machine.Step] { [.statement(place, .named)] }
+
+  /// Feeds answers, a result and its end for each.
+  private func run(
+    _ machine: inout Machine, _ answers: [Machine.Answer], isBroken: Bool = false
+  ) -> [Machine.Action] {
+    answers.map { machine.received($0, isBroken: isBroken) }
+  }
+
+  private func check(
+    _ machine: inout Machine, _ answers: [Machine.Answer], isBroken: Bool = false, _ expected: [Machine.Action],
+    at location: SourceLocation = #_sourceLocation
+  ) {
+    let actions = run(&machine, answers, isBroken: isBroken)
+    #expect(actions == expected, sourceLocation: location)
+  }
+
+  @Test func notesEachStepAndEndsWithTheSync() {
+    var machine = Machine(explicit, isImplicit: false)
+    var actions: [Machine.Action] = []
+    for _ in explicit { actions += run(&machine, [.done, .none]) }
+    #expect(actions == explicit.flatMap { [.keep, .note($0)] })
+    #expect(machine.received(.sync, isBroken: false) == .finish)
+    #expect(machine.failedStep == nil)
+  }
+
+  @Test func theFirstErrorCountsAndTheRestIsSkipped() {
+    var machine = Machine(explicit, isImplicit: false)
+    check(&machine, [.done, .none], [.keep, .note(.begin)])
+    check(&machine, [.error, .none], [.keepError, .goOn])
+    check(&machine, [.done, .none, .error, .none], [.keep, .goOn, .keep, .goOn])
+    #expect(machine.received(.sync, isBroken: false) == .finish)
+    #expect(machine.failedStep == .prepare(place))
+  }
+
+  @Test func aLostConnectionEndsTheReadingOnceItsErrorWasSeen() {
+    var machine = Machine(explicit, isImplicit: false)
+    check(&machine, [.error, .none], isBroken: true, [.keepError, .finish])
+    #expect(machine.failedStep == .begin)
+  }
+
+  @Test func silenceLeavesTheOutcomeOpen() {
+    var machine = Machine(explicit, isImplicit: false)
+    #expect(machine.received(.none, isBroken: true) == .giveUp)
+    machine = Machine(implicit, isImplicit: true)
+    check(&machine, [.done, .none, .none], isBroken: true, [.keep, .note(implicit[0]), .giveUp])
+  }
+
+  @Test func whatOnlyTheEndOfAnImplicitTransactionFindsIsTheCommitsError() {
+    var machine = Machine(implicit, isImplicit: true)
+    check(
+      &machine, [.done, .none, .error, .none, .sync], [.keep, .note(implicit[0]), .keepError, .goOn, .finish])
+    #expect(machine.failedStep == .commit)
+  }
+
+  @Test func nothingStandsBehindTheCommitOfAnExplicitTransaction() {
+    var machine = Machine([.begin, .commit], isImplicit: false)
+    check(&machine, [.done, .none, .done, .none], [.keep, .note(.begin), .keep, .note(.commit)])
+    var ended = machine
+    check(&machine, [.error, .none], [.keepError, .giveUp])
+    check(&ended, [.error, .none], isBroken: true, [.keepError, .finish])
+    #expect(ended.failedStep == .commit)
+  }
+
+  @Test func copyIsRefused() {
+    var machine = Machine(implicit, isImplicit: true)
+    #expect(machine.received(.copy, isBroken: false) == .refuseCopy)
+  }
+
+  /// Whatever the server answers, the reading ends within two answers a step and a few more.
+  @Test func alwaysEnds() {
+    for code in 0..<3125 {
+      var machine = Machine(implicit, isImplicit: code % 2 == 0)
+      var rest = code
+      var ended = false
+      for step in 0..<12 where !ended {
+        let answers: [Machine.Answer] = [.done, .error, .copy, .sync, .none]
+        let answer = step < 5 ? answers[rest % 5] : .none
+        rest /= 5
+        let action = machine.received(answer, isBroken: false)
+        ended = [.finish, .giveUp, .refuseCopy].contains(action)
+      }
+      #expect(ended, "answers \(code)")
+    }
+  }
+}
+
+@Suite struct DirectWaitTests {
+  @Test func slowAnswersAreTriedLessAndLess() {
+    var wait = DirectWait(limit: .microseconds(500))
+    wait.manner = .asleep
+    var tries: [Int] = []
+    for attempt in 0..<40 where wait.begin() {
+      tries.append(attempt)
+      wait.end(wasAnswered: false)
+    }
+    #expect(tries == [0, 2, 6, 14, 30])
+    wait = DirectWait(limit: .zero)
+    wait.manner = .awake
+    let isOff = !wait.begin()
+    #expect(isOff)
+    wait = DirectWait(limit: .microseconds(500))
+    let isNotAskedFor = !wait.begin()
+    #expect(isNotAskedFor)
+  }
+
+  @Test func oneThreadOfTheProcessAtATime() {
+    var first = DirectWait(limit: .microseconds(500))
+    var second = first
+    first.manner = .asleep
+    second.manner = .asleep
+    guard first.begin() else { return }
+    let isAlone = !second.begin()
+    #expect(isAlone)
+    first.end(wasAnswered: true)
+  }
+}

@@ -2,7 +2,7 @@ import Foundation
 import TestDatabase
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct SetUpTests {
+@Suite(.timeLimit(.minutes(10))) struct SetUpTests {
   @Test(.database) func migratesOnce() async throws {
     let plan = try await CommandLineTool.json(["migrate", "plan"])
     let pending = try #require(plan["items"] as? [[String: Any]])

@@ -4,7 +4,7 @@ import NIOCore
 import Testing
 
 /// What must not break the service: a kill, a lost database, a flood of data.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct EnduranceTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct EnduranceTests {
   /// Everything that got a 2xx is there after `kill -9`, and the service starts again.
   @Test func losesNothingWhenKilled() async throws {
     let deployment = try await Deployment.make()

@@ -37,9 +37,12 @@ final class NoticeSink: Sendable {
   var current: Findings { findings.withLockedValue { $0 } }
 
   private func receive(_ result: OpaquePointer) {
-    func field(_ character: Unicode.Scalar) -> String? {
-      PQresultErrorField(result, CInt(UInt8(ascii: character))).map { String(cString: $0) }
-    }
+    receive { PQresultErrorField(result, CInt(UInt8(ascii: $0))).map { String(cString: $0) } }
+  }
+
+  /// Takes in a notice.
+  /// - Parameter field: gives its fields by their letters (PostgreSQL documentation, 55.8).
+  func receive(_ field: (Unicode.Scalar) -> String?) {
     let state = field("C") ?? ""
     // The text is translated; the routine's name is not.
     if state == "01000", field("R") == "SyncRepWaitForLSN" {

@@ -14,6 +14,8 @@ struct OpenStream {
   var firstRow: PostgresResult?
   /// The first error that the server reported.
   var firstError: PostgresResult?
+  /// How many bytes of a large notice are still to be thrown away.
+  var noticeRest = 0
   /// Whether the conversation has come to rest: all results were read.
   var isAtEnd = false
   /// What ended it, to be told to whoever asks for more.

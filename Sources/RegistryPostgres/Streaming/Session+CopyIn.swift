@@ -103,19 +103,49 @@ extension Session {
   }
 
   /// Looks at what the server has said: notices are taken in, a report of an error is found without reading it.
+  ///
+  /// Notices are taken from the socket by their exact length. libpq would read whatever has come in the meantime, and a
+  /// report among that could not be looked for any more.
   private func isRefused() -> Bool {
     if PQsslInUse(handle.pointer) == 0, PQgssEncInUse(handle.pointer) == 0 {
-      let isFound = withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { buffer in
-        let count = recv(PQsocket(handle.pointer), buffer.baseAddress, buffer.count, CInt(MSG_PEEK))
-        // The end of the stream.
-        guard count != 0 else { return true }
-        return count > 0 && ErrorReport.isIn(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-      }
-      if isFound { return true }
+      let isRefused = withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { lookAtSocket($0) }
+      if let isRefused { return isRefused }
     }
     guard PQconsumeInput(handle.pointer) == 1 else { return true }
     // Hands notices to their receiver.
     _ = PQisBusy(handle.pointer)
+    return false
+  }
+
+  /// Looks for the report of an error in the socket, and takes notices out of it.
+  /// - Returns: whether there is one, or the stream has ended; `nil` where libpq must read to go on.
+  private func lookAtSocket(_ buffer: UnsafeMutableRawBufferPointer) -> Bool? {
+    let socket = PQsocket(handle.pointer)
+    /// Takes bytes that are there away, and remembers how many are still to come.
+    /// - Returns: whether the stream goes on.
+    func discard(_ byteCount: Int) -> Bool {
+      var rest = byteCount
+      var count = 1
+      while rest > 0, count > 0 {
+        count = recv(socket, buffer.baseAddress, min(rest, buffer.count), 0)
+        rest -= max(count, 0)
+      }
+      stream?.noticeRest = rest
+      return count != 0
+    }
+    if let rest = stream?.noticeRest, rest > 0 {
+      guard discard(rest) else { return true }
+      if let rest = stream?.noticeRest, rest > 0 { return false }
+    }
+    let count = recv(socket, buffer.baseAddress, buffer.count, CInt(MSG_PEEK))
+    guard count > 0 else { return count == 0 }
+    let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+    if ErrorReport.isIn(bytes) { return true }
+    guard let notices = ErrorReport.notices(in: bytes, capacity: buffer.count) else { return nil }
+    for notice in notices {
+      handle.notices.receive { notice.fields[$0] }
+      guard discard(notice.byteCount) else { return true }
+    }
     return false
   }
 

@@ -170,7 +170,8 @@ struct CopyTests {
           try await connection.executeScript(
             """
             CREATE FUNCTION remark() RETURNS trigger LANGUAGE plpgsql AS
-              $$ BEGIN RAISE NOTICE 'ERROR of row %', NEW.id; RETURN NEW; END $$;
+              $$ BEGIN RAISE NOTICE 'ERROR of row % %', NEW.id, repeat('x', (NEW.id % 100 = 0)::int * 100000);
+              RETURN NEW; END $$;
             CREATE TRIGGER remark BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION remark();
             SET client_min_messages = notice;
             """)

@@ -53,5 +53,18 @@ struct CopyTextTests {
     }
     #expect(!isIn([]))
     #expect(!isIn(Array("E".utf8)))
+    func lengths(_ bytes: [UInt8]) -> [Int]? {
+      bytes.withUnsafeBytes { ErrorReport.notices(in: $0, capacity: 1000)?.map(\.byteCount) }
+    }
+    for end in 0..<warning.count {
+      #expect(lengths(notice + warning.prefix(end)) == [notice.count])
+    }
+    #expect(lengths(notice + warning + notice) == [notice.count, warning.count, notice.count])
+    #expect(lengths(Array(notice.prefix(7))) == [])
+    #expect(lengths(Array(notice.dropFirst())) == nil)
+    let large = message("N", severity: "NOTICE", "NOTICE", text: String(repeating: "x", count: 1000))
+    #expect(lengths(notice + large.prefix(100)) == [notice.count, large.count])
+    let fields = notice.withUnsafeBytes { ErrorReport.notices(in: $0, capacity: 1000)?.first?.fields }
+    #expect(fields == ["S": "NOTICE", "V": "NOTICE", "C": "00000", "M": "E ERROR SERROR VERROR C"])
   }
 }

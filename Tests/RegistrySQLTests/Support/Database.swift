@@ -12,7 +12,7 @@ func withDatabase<Value>(
 ) async throws -> sending Value {
   var configuration = PostgresPool.Configuration(connectionInfo, role: role)
   configuration.maximumConnections = connections
-  configuration.defaultTimeout = .seconds(120)
+  configuration.defaultTimeout = .seconds(900)
   return try await PostgresPool.withPool(configuration, logger: Logger(label: "test"), body)
 }
 

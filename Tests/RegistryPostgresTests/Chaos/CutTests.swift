@@ -28,7 +28,7 @@ struct CutTests {
       configuration.maximumConnections = 1
       configuration.defaultTimeout = timeout
       configuration.cancelGrace = grace
-      configuration.connectTimeout = grace * 10
+      configuration.connectTimeout = max(grace * 10, .seconds(2))
       return try await PostgresPool.withPool(configuration, logger: Self.logger) { pool in
         let transcript = await conversation.hold(with: pool)
         try await next { try await pool.execute(PostgresStatement("SELECT 1"), deadline: $0) }
@@ -38,7 +38,7 @@ struct CutTests {
       var configuration = PostgresLane.Configuration(string)
       configuration.defaultTimeout = timeout
       configuration.cancelGrace = grace
-      configuration.connectTimeout = grace * 10
+      configuration.connectTimeout = max(grace * 10, .seconds(2))
       return try await PostgresLane.withLane(configuration, logger: Self.logger) { lane in
         let transcript = await conversation.hold(with: lane, isIdempotent: speaker == .idempotentLane)
         try await next { try await lane.execute(PostgresStatement("SELECT 1"), deadline: $0) }

@@ -29,7 +29,7 @@ struct ChaosTests {
             while let index = counter.next(below: schedules) {
               let schedule = ChaosSchedule(
                 seed: seed &+ UInt64(index), firstToken: 64 * (index + 1), places: world.places.count)
-              let strange = try await withWatchdog(seconds: 40, { "a caller was forgotten: \(schedule)" }) {
+              let strange = try await withWatchdog(seconds: 300, { "a caller was forgotten: \(schedule)" }) {
                 try await world.run(schedule)
               }
               #expect(strange == [], "\(schedule)")

@@ -35,12 +35,17 @@ final class ChaosWorld: Sendable {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let string = proxy.connectionString(.tcp)
     let name = "chaos-\(number)"
-    let grace = Duration.milliseconds(150)
+    // Faults end with their schedule; what waits for time alone would make a busy machine look like a fault.
+    let grace = Duration.seconds(10)
+    let patience = Duration.seconds(60)
     func pool(_ connections: Int, prepares: Bool = true, lifetime: Duration = .seconds(3600)) -> PostgresPool {
       var configuration = PostgresPool.Configuration(string)
       configuration.applicationName = name
       configuration.maximumConnections = connections
       configuration.cancelGrace = grace
+      configuration.connectTimeout = patience
+      configuration.outageTolerance = patience
+      configuration.defaultTimeout = patience * 2
       configuration.preparesStatements = prepares
       configuration.maximumPreparedStatements = 2
       configuration.maximumLifetime = lifetime
@@ -51,6 +56,9 @@ final class ChaosWorld: Sendable {
       configuration.applicationName = name
       configuration.connections = connections
       configuration.cancelGrace = grace
+      configuration.connectTimeout = patience
+      configuration.outageTolerance = patience
+      configuration.defaultTimeout = patience * 2
       configuration.preparesStatements = prepares
       configuration.maximumPreparedStatements = 2
       return PostgresLane(configuration: configuration, logger: logger)

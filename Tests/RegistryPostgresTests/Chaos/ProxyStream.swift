@@ -63,7 +63,8 @@ struct ProxyStream {
     switch flow {
     case .through: break
     case .held: return 0
-    case .chunks(let size): end = min(end, passedBytes + size)
+    // What is large would keep the proxy's thread from its other links.
+    case .chunks(let size): end = min(end, passedBytes + max(size, buffer.count - 4096))
     case .joined:
       if hasEnded { break }
       end = passedBytes < turn - 1 ? turn - 1 : turn

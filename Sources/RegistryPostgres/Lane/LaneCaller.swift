@@ -30,6 +30,8 @@ final class LaneCaller: @unchecked Sendable {
   let request: LaneRequest
   var stage = Stage.new
   var attempts = 0
+  /// Whether a batch that it travelled in was lost with its outcome open: whatever it is told later, its work may stand.
+  var mayHaveTakenEffect = false
   var continuation: UnsafeContinuation<PostgresLane.Answer, Never>?
 
   init(id: UInt64, _ demand: Demand, _ request: LaneRequest) {

@@ -226,6 +226,7 @@ extension LaneStateMachine {
       caller.attempts += 1
       return caller.attempts <= limits.connections + limits.maximumAttempts ? .repeatInOrder : .fail
     case .failed(let mayHaveTakenEffect, let isTransient, let culprit):
+      if mayHaveTakenEffect { caller.mayHaveTakenEffect = true }
       if mayHaveTakenEffect, !caller.demand.isIdempotent || !isTransient { return .fail }
       if isShared, !mayHaveTakenEffect {
         // The server names the statement that failed: whose it is runs by itself, the others go on together.

@@ -163,6 +163,11 @@ extension PostgresLane {
     func answer(_ caller: LaneCaller, _ answer: Answer) {
       guard let continuation = caller.continuation else { return }
       caller.continuation = nil
+      var answer = answer
+      if caller.mayHaveTakenEffect, case .failure(var error) = answer {
+        error.mayHaveTakenEffect = true
+        answer = .failure(error)
+      }
       effects.answers.append((continuation, answer))
     }
     for action in actions {

@@ -88,6 +88,33 @@ struct LaneOnServerTests {
     }
   }
 
+  @Test(.database) func whoLeavesBeforeTheRepetitionOfALostBatchIsToldThatItMayStand() async throws {
+    try await withTestPool { pool in
+      try await pool.withConnection { try await $0.executeScript(Conversation.tables) }
+      let proxy = try FaultProxy(to: TestDatabase.current)
+      defer { proxy.stop() }
+      try await withLane(proxy.connectionString(.tcp), { $0.outageTolerance = .seconds(600) }) { lane in
+        try await lane.execute("SELECT 1")
+        // The answer is lost with the connection, and there is no other to repeat the work on.
+        await proxy.ask {
+          $0.refusesClients = true
+          $0.plan(Fault(direction: .toClient, point: .bytes(1), manner: .finish), onLink: 0)
+        }
+        let caller = Task {
+          let insert = PostgresStatement("INSERT INTO item_once VALUES (1) ON CONFLICT DO NOTHING")
+          return try await lane.execute(PostgresBatch(statements: [insert]), isIdempotent: true)
+        }
+        try await waitUntil(pool) { try await pool.execute("SELECT FROM item_once").count == 1 }
+        try await waitUntil(pool) { lane.state.withLockedValue { $0.machine.waitingCount == 1 } }
+        caller.cancel()
+        let error = await postgresError { try await caller.value }
+        #expect(error?.code == .cancelled)
+        #expect(error?.mayHaveTakenEffect == true)
+        await proxy.ask { $0.endFaults() }
+      }
+    }
+  }
+
   @Test(.database) func aLaneThatPreparesNothingServesManyCallersAllTheSame() async throws {
     try await withLane(TestDatabase.current, { $0.preparesStatements = false }) { lane in
       let tokens = try await withThrowingTaskGroup(of: Int.self) { group in

@@ -11,6 +11,8 @@ func withTestPool<Value: Sendable>(
 ) async throws -> Value {
   var configuration = PostgresPool.Configuration(TestDatabase.current, role: role)
   configuration.maximumConnections = 4
+  // On a busy machine a server may take its time to cancel, and most tests want to keep the connection.
+  configuration.cancelGrace = .seconds(20)
   configure(&configuration)
   return try await PostgresPool.withPool(configuration, logger: logger, body)
 }

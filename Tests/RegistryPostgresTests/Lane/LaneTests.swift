@@ -226,7 +226,7 @@ struct LaneTests {
           ended = try await pool.execute("SELECT pg_terminate_backend(pid, 5000) FROM (\(others)) AS other").count
           await Task.yield()
         }
-        try await lane.execute(PostgresStatement("SELECT 1"), deadline: .now + .seconds(10))
+        _ = try await lane.execute(PostgresStatement("SELECT 1"), deadline: .now + .seconds(10))
       }
     }
   }

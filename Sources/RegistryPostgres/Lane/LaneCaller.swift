@@ -29,12 +29,14 @@ final class LaneCaller: @unchecked Sendable {
   /// The work itself, of which the state machine knows nothing.
   let request: LaneRequest
   var stage = Stage.new
+  /// Where it stands in the batch that it travels in.
+  var position = 0
   var attempts = 0
   /// Whether a batch that it travelled in was lost with its outcome open: whatever it is told later, its work may stand.
   var mayHaveTakenEffect = false
   var continuation: UnsafeContinuation<PostgresLane.Answer, Never>?
 
-  init(id: UInt64, _ demand: Demand, _ request: LaneRequest) {
+  init(id: UInt64, _ demand: consuming Demand, _ request: consuming LaneRequest) {
     self.id = id
     self.demand = demand
     self.request = request

@@ -41,10 +41,10 @@ extension LaneStateMachine {
   /// What the shell has to do.
   enum Action: Sendable {
     case start(ConnectionID, BatchID, [Caller])
-    /// The caller at this position of the batch gets its results.
-    case deliver(Caller, position: Int)
-    /// The caller at this position of the batch gets the batch's error.
-    case fail(Caller, position: Int)
+    /// Each of these gets its share of the batch's results.
+    case deliver([Caller])
+    /// This one gets the batch's error.
+    case fail(Caller)
     case refuse(Caller, Refusal)
     /// Nobody waits for this batch any more.
     case abandon(ConnectionID, BatchID)

@@ -18,7 +18,8 @@ struct LaneStateMachine {
       /// Its batch is over, and the next one waits for those who have just been answered.
       case held
     }
-    var state: State
+    let id: ConnectionID
+    var state = State.opening
     var expiry: Instant?
   }
 
@@ -35,7 +36,8 @@ struct LaneStateMachine {
   private var queue: Deque<Caller> = []
   /// Those to be run by themselves, before the others.
   private var alone: Deque<Caller> = []
-  private var connections: [ConnectionID: Connection] = [:]
+  /// A few, in the order of their opening.
+  private var connections: [Connection] = []
   private var batches: [BatchID: Batch] = [:]
   private(set) var waitingCount = 0
   private var waitingBytes = 0
@@ -51,7 +53,11 @@ struct LaneStateMachine {
     self.limits = limits
   }
 
-  private var livingCount: Int { connections.values.count { $0.state != .opening } }
+  private var livingCount: Int { connections.count { $0.state != .opening } }
+
+  private func place(_ id: ConnectionID, in state: Connection.State) -> Int? {
+    connections.firstIndex { $0.id == id && $0.state == state }
+  }
 
   /// The lane may open its connections.
   mutating func start(now: Instant) -> [Action] {
@@ -87,11 +93,12 @@ struct LaneStateMachine {
   ///   - now: the present instant.
   /// - Returns: what the shell has to do.
   mutating func opened(_ id: ConnectionID, lifetimeShare: Double = 1, now: Instant) -> [Action] {
-    guard connections[id]?.state == .opening else { return [.close(id)] }
+    guard let place = place(id, in: .opening) else { return [.close(id)] }
     failures = 0
     failingSince = nil
     openNotBefore = nil
-    connections[id] = Connection(state: .idle, expiry: now + limits.maximumLifetime * lifetimeShare)
+    connections[place].state = .idle
+    connections[place].expiry = now + limits.maximumLifetime * lifetimeShare
     return startBatches() + openAsNeeded(now: now) + finishIfEmpty()
   }
 
@@ -103,8 +110,8 @@ struct LaneStateMachine {
   ///   - now: the present instant.
   /// - Returns: what the shell has to do.
   mutating func openingFailed(_ id: ConnectionID, isPermanent: Bool, jitter: Double, now: Instant) -> [Action] {
-    guard connections[id]?.state == .opening else { return [] }
-    connections[id] = nil
+    guard let place = place(id, in: .opening) else { return [] }
+    connections.remove(at: place)
     guard phase != .finished else { return [] }
     let since = failingSince ?? now
     failingSince = since
@@ -128,43 +135,24 @@ struct LaneStateMachine {
   ///   - isReusable: whether its connection is fit for the next one.
   ///   - holds: whether a connection that is fit waits for `released`, because those who get their answers now are
   ///     about to come again and would otherwise travel one by one.
-  ///   - jitter: from 0 to 1, drawn by the shell, for the pause before a lost connection is replaced.
+  ///   - jitter: draws from 0 to 1, for the pause before a lost connection is replaced.
   ///   - now: the present instant.
   /// - Returns: what the shell has to do, the answers first.
   mutating func ended(
-    _ id: BatchID, _ outcome: Outcome, isReusable: Bool, holds: Bool = false, jitter: Double, now: Instant
+    _ id: BatchID, _ outcome: Outcome, isReusable: Bool, holds: Bool = false, jitter: () -> Double, now: Instant
   ) -> [Action] {
     guard let batch = batches.removeValue(forKey: id) else { return [] }
     underWayCount -= batch.remaining
-    var actions: [Action] = []
-    actions.reserveCapacity(batch.callers.count + 2)
-    var innocent: [Caller] = []
-    let isShared = batch.callers.count > 1
-    for (position, caller) in batch.callers.enumerated() where caller.stage == .underWay(id) {
-      switch Self.disposition(caller, position, outcome, isShared: isShared, limits) {
-      case .deliver:
-        caller.stage = .answered
-        actions.append(.deliver(caller, position: position))
-      case .fail:
-        caller.stage = .answered
-        actions.append(.fail(caller, position: position))
-      case .repeatAlone:
-        wait(caller)
-        alone.append(caller)
-      case .repeatInOrder:
-        wait(caller)
-        innocent.append(caller)
+    var actions = settle(batch, id, outcome)
+    if let place = place(batch.connection, in: .busy(id)) {
+      if isReusable, connections[place].expiry.map({ $0 > now }) ?? true {
+        connections[place].state = holds ? .held : .idle
+      } else {
+        connections.remove(at: place)
+        actions.append(.close(batch.connection))
+        // Many clients lose their connections at one moment; they should not all come back at the next.
+        if !isReusable, outcome != .committed { openNotBefore = now + limits.backoff.first * (jitter() / 2) }
       }
-    }
-    if !innocent.isEmpty { queue.prepend(contentsOf: innocent) }
-    let connection = batch.connection
-    if isReusable, !isExpired(connection, now: now) {
-      connections[connection]?.state = holds ? .held : .idle
-    } else {
-      connections[connection] = nil
-      actions.append(.close(connection))
-      // Many clients lose their connections at one moment; they should not all come back at the next.
-      if !isReusable, outcome != .committed { openNotBefore = now + limits.backoff.first * (jitter / 2) }
     }
     actions += startBatches()
     if connections.count < limits.connections { actions += openAsNeeded(now: now) }
@@ -173,8 +161,8 @@ struct LaneStateMachine {
 
   /// A connection that was held takes its next batch.
   mutating func released(_ id: ConnectionID) -> [Action] {
-    guard connections[id]?.state == .held else { return [] }
-    connections[id]?.state = .idle
+    guard let place = place(id, in: .held) else { return [] }
+    connections[place].state = .idle
     return startBatches() + finishIfEmpty()
   }
 
@@ -217,7 +205,7 @@ extension LaneStateMachine {
   private enum Disposition { case deliver, fail, repeatAlone, repeatInOrder }
 
   private static func disposition(
-    _ caller: Caller, _ position: Int, _ outcome: Outcome, isShared: Bool, _ limits: Limits
+    _ caller: Caller, _ outcome: Outcome, isShared: Bool, _ limits: Limits
   ) -> Disposition {
     switch outcome {
     case .committed:
@@ -230,11 +218,38 @@ extension LaneStateMachine {
       if mayHaveTakenEffect, !caller.demand.isIdempotent || !isTransient { return .fail }
       if isShared, !mayHaveTakenEffect {
         // The server names the statement that failed: whose it is runs by itself, the others go on together.
-        return culprit == nil || culprit == position ? .repeatAlone : .repeatInOrder
+        return culprit == nil || culprit == caller.position ? .repeatAlone : .repeatInOrder
       }
       caller.attempts += 1
       return isTransient && caller.attempts < limits.maximumAttempts ? .repeatAlone : .fail
     }
+  }
+
+  /// Everyone who has not left gets the results, the error or another turn.
+  private mutating func settle(_ batch: Batch, _ id: BatchID, _ outcome: Outcome) -> [Action] {
+    var delivered: [Caller] = []
+    delivered.reserveCapacity(outcome == .committed ? batch.callers.count : 0)
+    var actions: [Action] = []
+    var innocent: [Caller] = []
+    let isShared = batch.callers.count > 1
+    for caller in batch.callers where caller.stage == .underWay(id) {
+      switch Self.disposition(caller, outcome, isShared: isShared, limits) {
+      case .deliver:
+        caller.stage = .answered
+        delivered.append(caller)
+      case .fail:
+        caller.stage = .answered
+        actions.append(outcome == .notSent ? .refuse(caller, .unreachable) : .fail(caller))
+      case .repeatAlone:
+        wait(caller)
+        alone.append(caller)
+      case .repeatInOrder:
+        wait(caller)
+        innocent.append(caller)
+      }
+    }
+    if !innocent.isEmpty { queue.prepend(contentsOf: innocent) }
+    return delivered.isEmpty ? actions : [.deliver(delivered)]
   }
 
   private mutating func wait(_ caller: Caller) {
@@ -276,20 +291,21 @@ extension LaneStateMachine {
   private mutating func startBatches() -> [Action] {
     guard waitingCount > 0, phase == .running || phase == .draining else { return [] }
     var actions: [Action] = []
-    for id in connections.keys.sorted() where connections[id]?.state == .idle {
+    for place in connections.indices where connections[place].state == .idle {
       let members = nextMembers()
       guard !members.isEmpty else { break }
       let batch = nextBatch
       nextBatch += 1
-      for member in members {
+      for (position, member) in members.enumerated() {
         member.stage = .underWay(batch)
+        member.position = position
         waitingBytes -= member.demand.bytes
       }
       waitingCount -= members.count
       underWayCount += members.count
-      batches[batch] = Batch(connection: id, callers: members, remaining: members.count)
-      connections[id]?.state = .busy(batch)
-      actions.append(.start(id, batch, members))
+      batches[batch] = Batch(connection: connections[place].id, callers: members, remaining: members.count)
+      connections[place].state = .busy(batch)
+      actions.append(.start(connections[place].id, batch, members))
     }
     return actions
   }
@@ -305,20 +321,19 @@ extension LaneStateMachine {
     let living = max(1, livingCount)
     let share = min(limits.batchCallers, (waitingCount + underWayCount + living - 1) / living)
     members.reserveCapacity(min(share, waitingCount))
-    while let caller = queue.first, members.count < share {
-      guard caller.stage == .waiting else {
-        queue.removeFirst()
-        continue
-      }
+    while members.count < share, let caller = queue.popFirst() {
+      guard caller.stage == .waiting else { continue }
       statements += caller.demand.statements
       bytes += caller.demand.bytes
       if let first = members.first {
         guard caller.demand.isolation == first.demand.isolation, caller.demand.order != .alone,
           statements <= limits.batchStatements, bytes <= limits.batchBytes
-        else { break }
+        else {
+          queue.prepend(caller)
+          break
+        }
       }
       members.append(caller)
-      queue.removeFirst()
       if caller.demand.order == .alone { break }
     }
     return Self.inOrder(members)
@@ -335,10 +350,6 @@ extension LaneStateMachine {
     }
   }
 
-  private func isExpired(_ id: ConnectionID, now: Instant) -> Bool {
-    connections[id]?.expiry.map { $0 <= now } ?? false
-  }
-
   private mutating func openAsNeeded(now: Instant) -> [Action] {
     guard phase == .running || phase == .draining && waitingCount > 0 else { return [] }
     var actions: [Action] = []
@@ -347,8 +358,8 @@ extension LaneStateMachine {
       return actions
     }
     let allowed = failingSince == nil ? limits.connections : 1
-    while connections.count < limits.connections, connections.values.count(where: { $0.state == .opening }) < allowed {
-      connections[nextConnection] = Connection(state: .opening)
+    while connections.count < limits.connections, connections.count(where: { $0.state == .opening }) < allowed {
+      connections.append(Connection(id: nextConnection))
       actions.append(.open(nextConnection))
       nextConnection += 1
     }
@@ -363,10 +374,10 @@ extension LaneStateMachine {
 
   private mutating func finishIfEmpty() -> [Action] {
     guard phase == .draining, waitingCount == 0, batches.isEmpty,
-      !connections.values.contains(where: { $0.state == .held })
+      !connections.contains(where: { $0.state == .held })
     else { return [] }
     phase = .finished
-    let actions = connections.keys.sorted().filter { connections[$0]?.state == .idle }.map(Action.close)
+    let actions = connections.filter { $0.state == .idle }.map { Action.close($0.id) }
     connections.removeAll()
     return actions + [.finish]
   }

@@ -1,4 +1,3 @@
-import NIOConcurrencyHelpers
 import Synchronization
 
 extension PostgresLane {
@@ -24,23 +23,25 @@ extension PostgresLane {
     var answer: Result<[PostgresResult], PostgresError>
     var transaction: PipelinedTransaction
 
-    /// What the caller at a position gets.
-    func share(of position: Int) -> Answer {
-      let own = transaction.parts[position].range
+    /// What a caller of the batch gets.
+    func share(of caller: LaneCaller) -> Answer {
+      let own = transaction.parts[caller.position].range
+      var error: PostgresError
       switch answer {
-      case .success(let results):
-        guard own.upperBound <= results.count else {
-          var error = PostgresError(.protocolViolation, "the server answered fewer statements than were sent")
-          error.mayHaveTakenEffect = true
-          return .failure(error)
+      case .success(let results) where own.upperBound <= results.count:
+        return own.count == 1 ? .result(results[own.lowerBound]) : .results(Array(results[own]))
+      case .success:
+        error = PostgresError(.protocolViolation, "the server answered fewer statements than were sent")
+        error.mayHaveTakenEffect = true
+      case .failure(let failure):
+        error = failure
+        if let index = error.statementIndex {
+          error.statementIndex = own.contains(index) ? index - own.lowerBound : nil
+          if error.statementIndex == nil { error.statementName = nil }
         }
-        return .results(results, own)
-      case .failure(var error):
-        guard let index = error.statementIndex else { return .failure(error) }
-        error.statementIndex = own.contains(index) ? index - own.lowerBound : nil
-        if error.statementIndex == nil { error.statementName = nil }
-        return .failure(error)
       }
+      if caller.mayHaveTakenEffect { error.mayHaveTakenEffect = true }
+      return .failure(error)
     }
 
     var outcome: LaneStateMachine.Outcome {
@@ -56,7 +57,9 @@ extension PostgresLane {
 
   /// What is done outside the lock.
   struct Effects: Sendable {
-    var answers: [(continuation: UnsafeContinuation<Answer, Never>, answer: Answer)] = []
+    /// Each of these gets its share of the ending.
+    var shared: [LaneCaller] = []
+    var refused: [(caller: LaneCaller, error: PostgresError)] = []
     var starts: [Work] = []
     var abandoned: [(session: Session, batch: LaneStateMachine.BatchID)] = []
     var commands: [Command] = []
@@ -65,45 +68,37 @@ extension PostgresLane {
 
   /// Waits for the answer to one caller's work.
   func submit(
-    _ request: LaneRequest, isIdempotent: Bool, until deadline: ContinuousClock.Instant?
-  ) async throws(PostgresError) -> [PostgresResult] {
+    _ request: consuming LaneRequest, isIdempotent: Bool, until deadline: ContinuousClock.Instant?
+  ) async -> Answer {
     let now = ContinuousClock.now
     let demand = LaneCaller.Demand(
       statements: request.batch.statements.count, bytes: request.byteCount, isolation: request.batch.isolation,
       order: request.batch.order, isIdempotent: isIdempotent, deadline: deadline ?? now + configuration.defaultTimeout)
     let caller = LaneCaller(id: nextCaller.wrappingAdd(1, ordering: .relaxed).newValue, demand, request)
     // The state machine answers each caller once, which the checks of a checked continuation would only repeat.
-    let answer: Answer = await withTaskCancellationHandler {
+    return await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
-        enqueue(caller, continuation, now: now)
+        caller.continuation = continuation
+        enqueue(caller, now: now)
       }
     } onCancel: {
       perform { $0.cancel(caller) }
     }
-    switch answer {
-    case .results(let results, let own): return own == results.indices ? results : Array(results[own])
-    case .failure(let error): throw error
-    }
   }
 
-  private func enqueue(
-    _ caller: LaneCaller, _ continuation: UnsafeContinuation<Answer, Never>, now: ContinuousClock.Instant
-  ) {
+  private func enqueue(_ caller: LaneCaller, now: ContinuousClock.Instant) {
     let effects = state.withLockedValue { state -> Effects in
-      func refused(_ error: PostgresError) -> Effects {
-        Effects(answers: [(continuation, .failure(error))])
-      }
+      func refused(_ error: PostgresError) -> Effects { Effects(refused: [(caller, error)]) }
       // Read under the lock that the cancellation handler takes, so that a cancellation is never missed.
       if Task.isCancelled { return refused(Self.refusal(.cancelled, in: state)) }
       if let index = state.fit.firstUnfit(caller.request.batch.statements) {
         return refused(LaneRequest.unfit(caller.request.batch.statements[index], at: index))
       }
-      caller.continuation = continuation
       let (refusal, actions) = state.machine.submit(caller, now: now)
-      guard let refusal else { return apply(actions, nil, &state) }
-      return refused(Self.refusal(refusal, in: state))
+      if let refusal { return refused(Self.refusal(refusal, in: state)) }
+      return actions.isEmpty ? Effects() : apply(actions, &state)
     }
-    carryOut(effects)
+    carryOut(effects, nil)
   }
 
   /// Runs a batch, and then whatever has gathered for the same connection.
@@ -136,7 +131,7 @@ extension PostgresLane {
   ) -> Work? {
     act(continuingOn: work.session, ending) {
       $0.ended(
-        work.id, outcome, isReusable: isReusable, holds: holds, jitter: Double.random(in: 0...1), now: .now)
+        work.id, outcome, isReusable: isReusable, holds: holds, jitter: { Double.random(in: 0...1) }, now: .now)
     }
   }
 
@@ -145,40 +140,33 @@ extension PostgresLane {
     continuingOn session: Session, _ ending: Ending? = nil,
     _ event: (inout LaneStateMachine) -> [LaneStateMachine.Action]
   ) -> Work? {
-    var effects = state.withLockedValue { state in apply(event(&state.machine), ending, &state) }
+    var effects = state.withLockedValue { state in apply(event(&state.machine), &state) }
     let next = effects.starts.firstIndex { $0.session === session }.map { effects.starts.remove(at: $0) }
-    carryOut(effects)
+    carryOut(effects, ending)
     return next
   }
 
   /// Gives an event to the state machine and does what it asks for.
   func perform(_ event: (inout LaneStateMachine) -> [LaneStateMachine.Action]) {
-    let effects = state.withLockedValue { state in apply(event(&state.machine), nil, &state) }
-    carryOut(effects)
+    let effects = state.withLockedValue { state in apply(event(&state.machine), &state) }
+    carryOut(effects, nil)
   }
 
-  func apply(_ actions: [LaneStateMachine.Action], _ ending: Ending?, _ state: inout State) -> Effects {
+  func apply(_ actions: [LaneStateMachine.Action], _ state: inout State) -> Effects {
     var effects = Effects()
-    if ending != nil { effects.answers.reserveCapacity(actions.count) }
-    func answer(_ caller: LaneCaller, _ answer: Answer) {
-      guard let continuation = caller.continuation else { return }
-      caller.continuation = nil
-      var answer = answer
-      if caller.mayHaveTakenEffect, case .failure(var error) = answer {
-        error.mayHaveTakenEffect = true
-        answer = .failure(error)
-      }
-      effects.answers.append((continuation, answer))
-    }
     for action in actions {
       switch action {
       case .start(let connection, let batch, let callers):
         guard let session = state.sessions[connection] else { continue }
         effects.starts.append(Work(id: batch, connection: connection, session: session, callers: callers))
-      case .deliver(let caller, let position), .fail(let caller, let position):
-        answer(caller, ending?.share(of: position) ?? .failure(Self.refusal(.unreachable, in: state)))
+      case .deliver(let callers):
+        effects.shared = callers
+      case .fail(let caller):
+        effects.shared.append(caller)
       case .refuse(let caller, let refusal):
-        answer(caller, .failure(Self.refusal(refusal, in: state)))
+        var error = Self.refusal(refusal, in: state)
+        if caller.mayHaveTakenEffect { error.mayHaveTakenEffect = true }
+        effects.refused.append((caller, error))
       case .abandon(let connection, let batch):
         if let session = state.sessions[connection] { effects.abandoned.append((session, batch)) }
       case .open(let id):
@@ -195,8 +183,10 @@ extension PostgresLane {
     return effects
   }
 
-  func carryOut(_ effects: Effects) {
-    for (continuation, answer) in effects.answers { continuation.resume(returning: answer) }
+  /// Does what was decided, outside the lock. Callers who have their answer belong to nobody else any more.
+  func carryOut(_ effects: Effects, _ ending: Ending?) {
+    if let ending { for caller in effects.shared { caller.continuation?.resume(returning: ending.share(of: caller)) } }
+    for (caller, error) in effects.refused { caller.continuation?.resume(returning: .failure(error)) }
     for work in effects.starts { startAtOnce(work) }
     for (session, batch) in effects.abandoned { Task.detached { await session.abandon(batch) } }
     for command in effects.commands { commandInput.yield(command) }

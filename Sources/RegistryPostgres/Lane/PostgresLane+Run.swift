@@ -1,5 +1,4 @@
 import Logging
-import NIOConcurrencyHelpers
 import ServiceLifecycle
 
 extension PostgresLane {
@@ -83,7 +82,7 @@ extension PostgresLane {
         state.sessions[id] = session
         state.lastFailure = nil
         return (
-          apply(state.machine.opened(id, lifetimeShare: Double.random(in: 0.9...1), now: .now), nil, &state), false
+          apply(state.machine.opened(id, lifetimeShare: Double.random(in: 0.9...1), now: .now), &state), false
         )
       }
       if isOver { await session.close() }
@@ -95,10 +94,10 @@ extension PostgresLane {
         return apply(
           state.machine.openingFailed(
             id, isPermanent: error.isPermanentConnectionFailure, jitter: Double.random(in: 0...1), now: .now),
-          nil, &state)
+          &state)
       }
     }
-    carryOut(effects)
+    carryOut(effects, nil)
   }
 
   private func sessionConfiguration(_ target: ConnectionTarget, _ reactor: Reactor) -> SessionConfiguration {

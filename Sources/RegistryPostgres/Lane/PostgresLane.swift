@@ -1,5 +1,4 @@
 public import Logging
-import NIOConcurrencyHelpers
 public import ServiceLifecycle
 import Synchronization
 
@@ -16,7 +15,9 @@ import Synchronization
 public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Service {
   /// What one caller gets: its share of a batch's results, or an error.
   enum Answer: Sendable {
-    case results([PostgresResult], Range<Int>)
+    /// To a single statement.
+    case result(PostgresResult)
+    case results([PostgresResult])
     case failure(PostgresError)
   }
 
@@ -39,7 +40,7 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
   /// The configuration the lane was made with.
   public let configuration: Configuration
   let logger: Logger
-  let state: NIOLockedValueBox<State>
+  let state: BriefLock<State>
   let nextCaller = Atomic<UInt64>(0)
   let commands: AsyncStream<Command>
   let commandInput: AsyncStream<Command>.Continuation
@@ -51,7 +52,7 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
   public init(configuration: Configuration, logger: Logger) {
     self.configuration = configuration
     self.logger = logger
-    state = NIOLockedValueBox(State(machine: LaneStateMachine(limits: configuration.limits)))
+    state = BriefLock(State(machine: LaneStateMachine(limits: configuration.limits)))
     (commands, commandInput) = AsyncStream.makeStream(of: Command.self)
   }
 
@@ -99,11 +100,11 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
   ) async throws -> PostgresResult {
     do throws(PostgresError) {
       let request = try LaneRequest(PostgresBatch(statements: [statement]), isBare: true)
-      let results = try await submit(request, isIdempotent: configuration.repeatsAfterLoss, until: deadline)
-      guard let result = results.first else {
-        throw PostgresError(.protocolViolation, "the server ended the statement without a result")
+      switch await submit(request, isIdempotent: configuration.repeatsAfterLoss, until: deadline) {
+      case .result(let result): return result
+      case .results: throw PostgresError(.protocolViolation, "the server answered more statements than were sent")
+      case .failure(let error): throw error
       }
-      return result
     } catch {
       var error = error
       error.statementIndex = nil
@@ -134,7 +135,11 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
   public func execute(
     _ batch: PostgresBatch, isIdempotent: Bool, deadline: ContinuousClock.Instant? = nil
   ) async throws -> [PostgresResult] {
-    try await submit(try LaneRequest(batch, isBare: false), isIdempotent: isIdempotent, until: deadline)
+    switch await submit(try LaneRequest(batch, isBare: false), isIdempotent: isIdempotent, until: deadline) {
+    case .result(let result): return [result]
+    case .results(let results): return results
+    case .failure(let error): throw error
+    }
   }
 
   /// Refuses new callers, serves those who wait, closes the connections; ``run()`` then returns.

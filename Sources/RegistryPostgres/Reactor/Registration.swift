@@ -78,27 +78,26 @@ final class Registration: Sendable {
   ///
   /// The descriptor stays open meanwhile, because the session that waits is the one that would close it.
   /// - Parameters:
-  ///   - awake: whether to look again and again at first, giving way to other threads.
+  ///   - time: how long to look again and again at first, giving way to other threads; zero to sleep at once.
   ///   - limit: how long to wait in all.
-  /// - Returns: whether there is something to read, or the end of the stream.
-  func waitDirectly(awake: Bool, limit: Duration) -> Bool {
-    guard state.withLockedValue({ !$0.isClosed && $0.waiter == nil }) else { return false }
+  /// - Returns: how it ended; the end of the stream is an answer too.
+  func waitDirectly(lookingFor time: Duration, limit: Duration) -> DirectWait.Ending {
+    guard state.withLockedValue({ !$0.isClosed && $0.waiter == nil }) else { return .unanswered }
     var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    if awake, Self.hasSeveralProcessors {
-      let end = ContinuousClock.now + min(limit, DirectWait.awakeTime)
+    if time > .zero {
+      let end = ContinuousClock.now + time
       repeat {
-        if poll(&entry, 1, 0) != 0 { return true }
+        if poll(&entry, 1, 0) != 0 { return .answeredAwake }
         sched_yield()
       } while ContinuousClock.now < end
     }
     #if os(Linux)
-      return registry_poll_for(&entry, Int(limit / .nanoseconds(1))) > 0
+      let count = registry_poll_for(&entry, Int(limit / .nanoseconds(1)))
     #else
-      return poll(&entry, 1, 1) > 0
+      let count = poll(&entry, 1, 1)
     #endif
+    return count > 0 ? .answeredAsleep : .unanswered
   }
-
-  private static let hasSeveralProcessors = sysconf(CInt(_SC_NPROCESSORS_ONLN)) > 1
 
   /// Ends a wait that observes cancellation.
   func cancel() {

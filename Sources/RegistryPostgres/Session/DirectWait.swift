@@ -1,15 +1,23 @@
 import Synchronization
 
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
 /// Decides whether a session waits for an answer on the thread it has, instead of being suspended until the reactor
 /// reports it.
 ///
-/// A point query is answered in less time than two hand-offs between threads take. A thread of Swift's pool must not be
-/// held for long, though: so one thread of the process at a time waits like this, for a bounded time, and a session
-/// whose answers take longer stops trying for a while.
+/// A point query is answered in less time than two hand-offs between threads take, and a batch whose driver keeps its
+/// thread gives its callers no reason to move to another. Threads of Swift's pool must not be held for long, though: a
+/// wait is bounded, and a session whose answers take longer stops trying for a while.
 struct DirectWait {
   /// How far a wait may go.
   enum Manner: Sendable {
-    /// Not at all: many callers wait, and the thread has other work.
+    /// Not at all: nobody waits for an answer.
     case never
     /// Sleeping in the kernel.
     case asleep
@@ -18,36 +26,64 @@ struct DirectWait {
     case awake
   }
 
-  /// How many callers at most share a batch whose answer is waited for directly.
-  static let maximumCallers = 1024
+  /// How a wait ended.
+  enum Ending: Sendable {
+    /// Answered while looking, or while sleeping.
+    case answeredAwake, answeredAsleep
+    case unanswered
+  }
+
+  /// Leaves out what was in vain: once after the first time, twice as often after each further one, 255 times at most.
+  private struct Trust {
+    private var misses = 0
+    private var skips = 0
+
+    mutating func isGiven() -> Bool {
+      guard skips > 0 else { return true }
+      skips -= 1
+      return false
+    }
+
+    mutating func note(wasInVain: Bool) {
+      misses = wasInVain ? min(misses + 1, 8) : 0
+      skips = (1 << misses) - 1
+    }
+  }
+
   /// How long to look before sleeping.
-  static let awakeTime: Duration = .microseconds(50)
+  private static let awakeTime: Duration = .microseconds(50)
+  private static let waiters = Atomic(0)
+  private static let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+  /// How many threads of the process may wait at once; Swift's pool has one for each processor.
+  private static let maximumWaiters = min(processors, max(2, processors / 2))
 
   /// How long a wait may take; zero for never.
   let limit: Duration
   var manner = Manner.never
-  private var misses = 0
-  private var skips = 0
-  private static let isTaken = Atomic(false)
+  private var answers = Trust()
+  private var looks = Trust()
 
   init(limit: Duration) {
     self.limit = limit
   }
 
-  /// Whether to wait directly now; if so, `end(wasAnswered:)` must follow.
-  mutating func begin() -> Bool {
-    guard manner != .never, limit > .zero else { return false }
-    guard skips == 0 else {
-      skips -= 1
-      return false
+  /// Whether to wait directly now; if so, ``end(_:)`` must follow.
+  /// - Returns: how long to look before sleeping; `nil` for no direct wait.
+  mutating func begin() -> Duration? {
+    guard manner != .never, limit > .zero, answers.isGiven() else { return nil }
+    guard Self.waiters.wrappingAdd(1, ordering: .relaxed).oldValue < Self.maximumWaiters else {
+      Self.waiters.wrappingSubtract(1, ordering: .relaxed)
+      return nil
     }
-    return Self.isTaken.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    // On a single processor the server cannot answer while this thread looks.
+    guard manner == .awake, Self.processors > 1, looks.isGiven() else { return .zero }
+    return min(limit, Self.awakeTime)
   }
 
-  /// The wait is over; in vain once is left out once, in vain again twice as often, 255 times at most.
-  mutating func end(wasAnswered: Bool) {
-    Self.isTaken.store(false, ordering: .releasing)
-    misses = wasAnswered ? 0 : min(misses + 1, 8)
-    skips = wasAnswered ? 0 : (1 << misses) - 1
+  /// The wait is over.
+  mutating func end(_ ending: Ending, lookedFor time: Duration) {
+    Self.waiters.wrappingSubtract(1, ordering: .relaxed)
+    if time > .zero { looks.note(wasInVain: ending != .answeredAwake) }
+    answers.note(wasInVain: ending == .unanswered)
   }
 }

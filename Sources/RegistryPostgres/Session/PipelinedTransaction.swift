@@ -82,7 +82,7 @@ struct PipelinedTransaction: Sendable {
 
   /// How its answer is waited for.
   var manner: DirectWait.Manner {
-    parts.count == 1 ? .awake : parts.count <= DirectWait.maximumCallers ? .asleep : .never
+    parts.count == 1 ? .awake : .asleep
   }
 
   /// BEGIN and the settings of the first part, without an end.

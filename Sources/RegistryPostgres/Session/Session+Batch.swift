@@ -104,7 +104,9 @@ extension Session {
     case .prepare(let place):
       let statement = transaction[place]
       return PQsendPrepare(connection, statement.name, statement.text, 0, nil) == 1
-    case .statement(let place, let use): return send(transaction[place], use)
+    case .statement(let place, let use):
+      return send(
+        transaction.parts[place.part].statements[place.index - transaction.parts[place.part].range.lowerBound], use)
     case .commit: return command("COMMIT")
     }
   }

@@ -186,10 +186,10 @@ actor Session {
 
   /// Waits for the socket; asks the server to cancel, once, when the time is over or the caller has gone.
   func waitForSocket(_ interest: Interest) async throws(PostgresError) {
-    if interest == .read, directWait.begin() {
-      let isAnswered = registration.waitDirectly(awake: directWait.manner == .awake, limit: directWait.limit)
-      directWait.end(wasAnswered: isAnswered)
-      if isAnswered { return }
+    if interest == .read, let time = directWait.begin() {
+      let ending = registration.waitDirectly(lookingFor: time, limit: directWait.limit)
+      directWait.end(ending, lookedFor: time)
+      if ending != .unanswered { return }
     }
     let wakeup =
       isAbandoned && shield == nil

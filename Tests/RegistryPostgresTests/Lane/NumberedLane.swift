@@ -26,7 +26,7 @@ struct NumberedLane {
   var phase: LaneStateMachine.Phase { machine.phase }
   var waitingCount: Int { machine.waitingCount }
 
-  mutating func start(now: ContinuousClock.Instant) -> [Action] { machine.start(now: now).map(Self.numbered) }
+  mutating func start(now: ContinuousClock.Instant) -> [Action] { machine.start(now: now).flatMap(Self.numbered) }
 
   mutating func submit(
     _ id: Caller, _ demand: LaneCaller.Demand, now: ContinuousClock.Instant
@@ -35,51 +35,52 @@ struct NumberedLane {
     let caller = LaneCaller(id: id, demand, request)
     callers[id] = caller
     let (refusal, actions) = machine.submit(caller, now: now)
-    return (refusal, actions.map(Self.numbered))
+    return (refusal, actions.flatMap(Self.numbered))
   }
 
   mutating func cancel(_ id: Caller) -> [Action] {
-    callers[id].map { machine.cancel($0).map(Self.numbered) } ?? []
+    callers[id].map { machine.cancel($0).flatMap(Self.numbered) } ?? []
   }
 
   mutating func opened(_ id: UInt64, now: ContinuousClock.Instant) -> [Action] {
-    machine.opened(id, now: now).map(Self.numbered)
+    machine.opened(id, now: now).flatMap(Self.numbered)
   }
 
   mutating func openingFailed(
     _ id: UInt64, isPermanent: Bool, jitter: Double, now: ContinuousClock.Instant
   ) -> [Action] {
-    machine.openingFailed(id, isPermanent: isPermanent, jitter: jitter, now: now).map(Self.numbered)
+    machine.openingFailed(id, isPermanent: isPermanent, jitter: jitter, now: now).flatMap(Self.numbered)
   }
 
   mutating func ended(
     _ id: UInt64, _ outcome: LaneStateMachine.Outcome, isReusable: Bool, holds: Bool = false, jitter: Double,
     now: ContinuousClock.Instant
   ) -> [Action] {
-    machine.ended(id, outcome, isReusable: isReusable, holds: holds, jitter: jitter, now: now).map(Self.numbered)
+    machine.ended(id, outcome, isReusable: isReusable, holds: holds, jitter: { jitter }, now: now).flatMap(
+      Self.numbered)
   }
 
-  mutating func released(_ id: UInt64) -> [Action] { machine.released(id).map(Self.numbered) }
+  mutating func released(_ id: UInt64) -> [Action] { machine.released(id).flatMap(Self.numbered) }
 
   mutating func timePassed(now: ContinuousClock.Instant) -> [Action] {
-    machine.timePassed(now: now).map(Self.numbered)
+    machine.timePassed(now: now).flatMap(Self.numbered)
   }
 
-  mutating func drain(now: ContinuousClock.Instant) -> [Action] { machine.drain(now: now).map(Self.numbered) }
+  mutating func drain(now: ContinuousClock.Instant) -> [Action] { machine.drain(now: now).flatMap(Self.numbered) }
 
-  mutating func terminate() -> [Action] { machine.terminate().map(Self.numbered) }
+  mutating func terminate() -> [Action] { machine.terminate().flatMap(Self.numbered) }
 
-  private static func numbered(_ action: LaneStateMachine.Action) -> Action {
+  private static func numbered(_ action: LaneStateMachine.Action) -> [Action] {
     switch action {
-    case .start(let connection, let batch, let callers): .start(connection, batch, callers.map(\.id))
-    case .deliver(let caller, let position): .deliver(caller.id, position: position)
-    case .fail(let caller, let position): .fail(caller.id, position: position)
-    case .refuse(let caller, let refusal): .refuse(caller.id, refusal)
-    case .abandon(let connection, let batch): .abandon(connection, batch)
-    case .open(let id): .open(id)
-    case .close(let id): .close(id)
-    case .setAlarm(let instant): .setAlarm(instant)
-    case .finish: .finish
+    case .start(let connection, let batch, let callers): [.start(connection, batch, callers.map(\.id))]
+    case .deliver(let callers): callers.map { .deliver($0.id, position: $0.position) }
+    case .fail(let caller): [.fail(caller.id, position: caller.position)]
+    case .refuse(let caller, let refusal): [.refuse(caller.id, refusal)]
+    case .abandon(let connection, let batch): [.abandon(connection, batch)]
+    case .open(let id): [.open(id)]
+    case .close(let id): [.close(id)]
+    case .setAlarm(let instant): [.setAlarm(instant)]
+    case .finish: [.finish]
     }
   }
 }

@@ -179,6 +179,6 @@ class Cluster:
         (row,) = self.ask(
             "SELECT d.xact_commit, c.idx_scan, c.n_tup_ins + c.n_tup_upd, e.n_tup_ins FROM pg_stat_database d, "
             "pg_stat_user_tables c, pg_stat_user_tables e WHERE d.datname = current_database() "
-            "AND c.relid = 'registry.connection'::regclass AND e.relid = 'registry.auth_event'::regclass")
+            "AND c.relid = 'benchmark.connection'::regclass AND e.relid = 'registry.auth_event'::regclass")
         transactions, scans, writes, events = (int(value or 0) for value in row)
         return {"transactions": transactions, "select": scans, "read": scans, "upsert": writes, "intake": events}

@@ -59,10 +59,13 @@ public final class ConnectionRegistry: Service, Sendable {
     servicePool = pool(role: "registry_service", connections: configuration.maximumConnections)
     workerPool = pool(role: "registry_worker", connections: 2)
     self.logger = logger
-    let readers = configuration.laneConnections
+    let laneConnections = configuration.laneConnections
     database = RegistryDatabase(
       service: servicePool,
-      lanes: readers > 0 ? .init(reads: lane(connections: readers), writes: lane(connections: 1)) : nil,
+      lanes: laneConnections > 0
+        ? .init(
+          reads: lane(connections: laneConnections), writes: (0..<laneConnections).map { _ in lane(connections: 1) })
+        : nil,
       worker: workerPool, logger: logger)
     let keyRing = configuration.masterKeys
     let timing = configuration.timing
@@ -92,7 +95,7 @@ public final class ConnectionRegistry: Service, Sendable {
   /// - Throws: what a pool or a lane throws that cannot go on.
   public func run() async throws {
     var services: [any Service] = [workerPool, servicePool]
-    if let lanes = database.lanes { services += [lanes.reads, lanes.writes] }
+    if let lanes = database.lanes { services += [lanes.reads] + lanes.writes }
     services.append(webhooks.rejections)
     // One that ends is the registry's end. They end in the reverse order, each after those behind it.
     try await ServiceGroup(services: services, logger: logger).run()

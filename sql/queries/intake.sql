@@ -1,11 +1,16 @@
 -- name: auth_event_key_claim
 -- Makes the deliveries of one event share one event id: the id that one of the keys already has, else $3.
--- Two deliveries at once meet at the primary key, in the order of the keys.
+-- Two deliveries at once meet at the primary key, in the order of the keys. Each key is looked up by itself: with
+-- `= ANY`, a plan made while the table was small reads all of a tenant's keys for each event.
 INSERT INTO registry.auth_event_key (tenant_id, dedup_key, event_id)
 SELECT $1::uuid, claimed.dedup_key,
   coalesce(
-    (SELECT k.event_id FROM registry.auth_event_key k
-     WHERE k.tenant_id = $1 AND k.dedup_key = ANY ($2::text[]) ORDER BY k.dedup_key LIMIT 1),
+    (SELECT known.event_id
+     FROM unnest($2::text[]) AS wanted (dedup_key)
+     CROSS JOIN LATERAL (
+       SELECT k.event_id FROM registry.auth_event_key k
+       WHERE k.tenant_id = $1 AND k.dedup_key = wanted.dedup_key LIMIT 1) AS known
+     ORDER BY wanted.dedup_key LIMIT 1),
     $3::uuid)
 FROM unnest($2::text[]) AS claimed (dedup_key)
 ORDER BY claimed.dedup_key

@@ -19,13 +19,14 @@ struct Callers {
           let call = makeCall()
           var generator = KeyGenerator(seed: seed &+ UInt64(index) &* 7919)
           var latencies: [UInt32] = []
-          while true {
-            let before = ContinuousClock.now
-            if before >= clock.end { return latencies }
+          var before = Window.Instants.now
+          while before < clock.end {
             try await call(&generator)
-            let after = ContinuousClock.now
+            let after = Window.Instants.now
             if before >= clock.begin, after <= clock.end { latencies.append(Measurement.latency(after - before)) }
+            before = after
           }
+          return latencies
         }
       }
       var all: [UInt32] = []

@@ -7,16 +7,24 @@ struct Window: Sendable {
 
   /// The instants of a window that begins now.
   struct Instants: Sendable {
-    let begin: ContinuousClock.Instant
-    let end: ContinuousClock.Instant
+    /// As ``now`` gives them.
+    let begin: UInt64
+    let end: UInt64
 
-    var length: Double { (end - begin) / .seconds(1) }
+    var length: Double { Double(end - begin) / 1e9 }
+
+    /// Nanoseconds of a clock that only goes forward. It is read for each query, so it must cost next to nothing.
+    static var now: UInt64 {
+      var time = timespec()
+      clock_gettime(CLOCK_MONOTONIC, &time)
+      return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
 
     /// How many seconds of processor time the process took inside the window.
     func watch() async -> Double {
-      try? await Task.sleep(until: begin, clock: .continuous)
+      try? await Task.sleep(for: .nanoseconds(begin - min(begin, Self.now)))
       let before = Self.processorSeconds
-      try? await Task.sleep(until: end, clock: .continuous)
+      try? await Task.sleep(for: .nanoseconds(end - min(end, Self.now)))
       return Self.processorSeconds - before
     }
 
@@ -33,8 +41,8 @@ struct Window: Sendable {
   }
 
   func start() -> Instants {
-    let begin = ContinuousClock.now + warmup
-    return Instants(begin: begin, end: begin + length)
+    let begin = Instants.now + UInt64(warmup / .nanoseconds(1))
+    return Instants(begin: begin, end: begin + UInt64(length / .nanoseconds(1)))
   }
 }
 
@@ -44,9 +52,8 @@ struct Measurement: Sendable {
   var seconds: Double
   var cpuSeconds: Double
 
-  static func latency(_ duration: Duration) -> UInt32 {
-    let (seconds, attoseconds) = duration.components
-    return UInt32(clamping: seconds * 10_000_000 + attoseconds / 100_000_000_000)
+  static func latency(_ nanoseconds: UInt64) -> UInt32 {
+    UInt32(clamping: nanoseconds / 100)
   }
 
   struct Report: Encodable {

@@ -32,9 +32,9 @@ struct ThreadBaseline {
       }
       thread.start()
     }
-    Thread.sleep(forTimeInterval: (clock.begin - .now) / .seconds(1))
+    Thread.sleep(forTimeInterval: Double(clock.begin - min(clock.begin, Window.Instants.now)) / 1e9)
     before.withLockedValue { $0 = Window.Instants.processorSeconds }
-    Thread.sleep(forTimeInterval: (clock.end - .now) / .seconds(1))
+    Thread.sleep(forTimeInterval: Double(clock.end - min(clock.end, Window.Instants.now)) / 1e9)
     let cpu = Window.Instants.processorSeconds - before.withLockedValue { $0 }
     group.wait()
     let (latencies, failure) = collected.withLockedValue { $0 }
@@ -61,9 +61,8 @@ struct ThreadBaseline {
   private func loop(_ connection: Connection, _ generator: KeyGenerator, _ clock: Window.Instants) throws -> [UInt32] {
     var generator = generator
     var latencies: [UInt32] = []
-    while true {
-      let before = ContinuousClock.now
-      if before >= clock.end { return latencies }
+    var before = Window.Instants.now
+    while before < clock.end {
       let key = String(generator.next(upTo: work.rows))
       let result = Work.tenant.withCString { tenant in
         key.withCString { key in
@@ -76,8 +75,10 @@ struct ThreadBaseline {
       guard status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK else {
         throw Failure(description: String(cString: PQerrorMessage(connection.pointer)))
       }
-      let after = ContinuousClock.now
+      let after = Window.Instants.now
       if before >= clock.begin, after <= clock.end { latencies.append(Measurement.latency(after - before)) }
+      before = after
     }
+    return latencies
   }
 }

@@ -13,7 +13,7 @@ extension ConnectionRegistry {
     /// How many connections to PostgreSQL at most for what may take long: lists, callbacks' verdicts, comparisons. Two
     /// more at most serve across tenants.
     public var maximumConnections = 8
-    /// How many connections the short reads of all requests share; their writes share one more. With 0 there is neither,
+    /// How many connections the short reads of all requests share; their writes share as many. With 0 there is neither,
     /// and each call has a connection of those above to itself: for one that asks once and ends, and for Citus, where a
     /// transaction must not touch several tenants.
     public var laneConnections = 2

@@ -111,7 +111,8 @@ public struct Webhooks: Sendable {
     _ event: TerraEvent, body: [UInt8], as statements: WebhookStatements
   ) async throws -> WebhookAnswer.Disposition {
     let acceptance = statements.accepting(event, body: body)
-    let results = try await database.run(statements.tenantID, locking: acceptance.keys, acceptance.statements)
+    let results = try await database.run(
+      statements.tenantID, locking: acceptance.keys, naming: event.referenceID, acceptance.statements)
     return results[acceptance.eventIndex].affectedRows == 0 ? .duplicate : .accepted
   }
 

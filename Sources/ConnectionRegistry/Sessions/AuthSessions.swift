@@ -47,7 +47,7 @@ public struct AuthSessions: Sendable {
     if let person = opening.referenceID {
       statements.append(RegistryStatements.appUserInsert(.uuid(id), .textArray([person])))
     }
-    let inserted = try await database.run(id, statements)
+    let inserted = try await database.run(id, naming: opening.referenceID, statements)
     if inserted[0].affectedRows == 0, let idempotencyKey {
       switch try await repeated(idempotencyKey, opening, entry) {
       case .answered(let earlier): return try await show(tenant: tenant, earlier)

@@ -14,8 +14,17 @@ struct RegistryDatabase: Sendable {
   /// Where the short calls of many callers travel together, as `registry_service`.
   struct Lanes: Sendable {
     let reads: PostgresLane
-    /// Of one connection: what one process writes there cannot deadlock with itself.
-    let writes: PostgresLane
+    /// Each of one connection. A call that may be the first to name an app user goes by that app user, any other by the
+    /// first row that it locks: of two that meet, one waits for the other and never both.
+    let writes: [PostgresLane]
+
+    func write(_ tenantID: UUID, _ key: String) -> PostgresLane {
+      // FNV-1a, so that a key takes one lane whatever the process.
+      let hash = (tenantID.bytes + Array(key.utf8)).reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
+        ($0 ^ UInt64($1)) &* 0x100_0000_01b3
+      }
+      return writes[Int((hash ^ hash >> 32) % UInt64(writes.count))]
+    }
   }
 
   /// Works as `registry_service`, under row-level security.
@@ -35,13 +44,15 @@ struct RegistryDatabase: Sendable {
   ///   - keys: what identifies the rows that this call and others at the same time lock, such as a `user_id`, in the
   ///     order in which the statements lock them, which is that of their bytes. Calls take their places in a shared
   ///     transaction by it.
+  ///   - person: the `reference_id` of the app user that the call may be the first to name.
   ///   - compiles: false where the statements join much at a time: PostgreSQL believes that compiling pays there, and
   ///     takes seconds for what then runs in a tenth of one.
   ///   - statements: what to run.
   /// - Returns: one result per statement.
   /// - Throws: `database_unavailable`, `schema_not_migrated`; PostgreSQL's own error for any other refusal.
   func run(
-    _ tenantID: UUID, locking keys: [String] = [], compiles: Bool = true, _ statements: [BoundStatement]
+    _ tenantID: UUID, locking keys: [String] = [], naming person: String? = nil, compiles: Bool = true,
+    _ statements: [BoundStatement]
   ) async throws -> [PostgresResult] {
     var batch = Self.batch(statements)
     batch.settings = [try PostgresBatch.Setting("registry.tenant_id", tenantID)]
@@ -52,7 +63,9 @@ struct RegistryDatabase: Sendable {
     guard let lanes, !statements.contains(where: \.named.isLong) else {
       return try await repeating(isRepeatable) { try await service.execute(batch) }
     }
-    let lane = statements.allSatisfy(\.named.isReadOnly) ? lanes.reads : lanes.writes
+    let lane =
+      statements.allSatisfy(\.named.isReadOnly)
+      ? lanes.reads : lanes.write(tenantID, person ?? keys.first ?? "")
     do {
       // A lane repeats by itself what failed.
       return try await lane.execute(batch, isIdempotent: isRepeatable)
@@ -80,7 +93,7 @@ struct RegistryDatabase: Sendable {
 
   /// Makes sure that the server answers on the ways that requests take.
   func probe(until deadline: ContinuousClock.Instant) async throws {
-    let ways: [any PostgresBatchExecutor] = lanes.map { [$0.reads, $0.writes] } ?? [service]
+    let ways: [any PostgresBatchExecutor] = lanes.map { [$0.reads] + $0.writes } ?? [service]
     for way in ways {
       _ = try await way.execute(Self.batch([RegistryStatements.migrationLogExists()]), deadline: deadline)
     }

@@ -35,6 +35,8 @@ final class LaneCaller: @unchecked Sendable {
   /// Whether a batch that it travelled in was lost with its outcome open: whatever it is told later, its work may stand.
   var mayHaveTakenEffect = false
   var continuation: UnsafeContinuation<PostgresLane.Answer, Never>?
+  /// Its answer, while it does not wait for it.
+  var answer: PostgresLane.Answer?
 
   init(id: UInt64, _ demand: consuming Demand, _ request: consuming LaneRequest) {
     self.id = id

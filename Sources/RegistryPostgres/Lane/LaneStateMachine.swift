@@ -48,10 +48,15 @@ struct LaneStateMachine {
   private var failingSince: Instant?
   private var openNotBefore: Instant?
   private var alarm: Instant?
+  /// How many batches in a row had one caller, and nobody else about.
+  private var loneBatches = 0
 
   init(limits: Limits) {
     self.limits = limits
   }
+
+  /// Whether callers come one by one, so that nobody waits while one runs its own batch.
+  var isLonely: Bool { loneBatches >= 4 }
 
   private var livingCount: Int { connections.count { $0.state != .opening } }
 
@@ -143,6 +148,7 @@ struct LaneStateMachine {
   ) -> [Action] {
     guard let batch = batches.removeValue(forKey: id) else { return [] }
     underWayCount -= batch.remaining
+    loneBatches = batch.callers.count == 1 && waitingCount == 0 && batches.isEmpty ? min(loneBatches + 1, 4) : 0
     var actions = settle(batch, id, outcome)
     if let place = place(batch.connection, in: .busy(id)) {
       if isReusable, connections[place].expiry.map({ $0 > now }) ?? true {

@@ -36,10 +36,11 @@ extension PostgresLane {
     /// Past this age a connection is replaced once its batch is over; default 1 hour. A tenth less at random, so that
     /// connections opened together do not close together.
     public var maximumLifetime: Duration = .seconds(3600)
-    /// How long a caller may hold its thread to wait for an answer that is about to come, before it is suspended; default
-    /// 500 microseconds. Handing a point query from thread to thread and back takes as long as the query. One thread of
-    /// the process at a time is held, and not for answers that were slow before; zero always suspends.
-    public var directWait: Duration = .microseconds(500)
+    /// How long a thread may be held to wait for the answer to a batch before the wait is handed to the reactor; default 2
+    /// milliseconds. Handing it from thread to thread and back takes as long as a point query, and moves all callers of
+    /// the batch to other threads. Half of the processors' threads are held at most, but two where there are two, and
+    /// not for a server whose answers took longer before; zero always hands over.
+    public var directWait: Duration = .milliseconds(2)
     /// Whether statements with names are prepared; turn it off behind a transaction pooler. Default `true`.
     public var preparesStatements = true
     /// The most statements that one connection keeps prepared; default 256.

@@ -59,7 +59,7 @@ extension PostgresLane {
   struct Effects: Sendable {
     /// Each of these gets its share of the ending.
     var shared: [LaneCaller] = []
-    var refused: [(caller: LaneCaller, error: PostgresError)] = []
+    var refused: [(continuation: UnsafeContinuation<Answer, Never>, error: PostgresError)] = []
     var starts: [Work] = []
     var abandoned: [(session: Session, batch: LaneStateMachine.BatchID)] = []
     var commands: [Command] = []
@@ -67,7 +67,7 @@ extension PostgresLane {
   }
 
   /// Waits for the answer to one caller's work.
-  func submit(
+  nonisolated(nonsending) func submit(
     _ request: consuming LaneRequest, isIdempotent: Bool, until deadline: ContinuousClock.Instant?
   ) async -> Answer {
     let now = ContinuousClock.now
@@ -75,20 +75,24 @@ extension PostgresLane {
       statements: request.batch.statements.count, bytes: request.byteCount, isolation: request.batch.isolation,
       order: request.batch.order, isIdempotent: isIdempotent, deadline: deadline ?? now + configuration.defaultTimeout)
     let caller = LaneCaller(id: nextCaller.wrappingAdd(1, ordering: .relaxed).newValue, demand, request)
-    // The state machine answers each caller once, which the checks of a checked continuation would only repeat.
     return await withTaskCancellationHandler {
-      await withUnsafeContinuation { continuation in
-        caller.continuation = continuation
-        enqueue(caller, now: now)
+      // The state machine answers each caller once, which the checks of a checked continuation would only repeat.
+      let answer: Answer = await withUnsafeContinuation { continuation in
+        enqueue(caller, continuation, now: now)
       }
+      guard case .turn(let work) = answer else { return answer }
+      return await travelAlone(work, caller)
     } onCancel: {
       perform { $0.cancel(caller) }
     }
   }
 
-  private func enqueue(_ caller: LaneCaller, now: ContinuousClock.Instant) {
+  private func enqueue(
+    _ caller: LaneCaller, _ continuation: UnsafeContinuation<Answer, Never>, now: ContinuousClock.Instant
+  ) {
+    var turn: Work?
     let effects = state.withLockedValue { state -> Effects in
-      func refused(_ error: PostgresError) -> Effects { Effects(refused: [(caller, error)]) }
+      func refused(_ error: PostgresError) -> Effects { Effects(refused: [(continuation, error)]) }
       // Read under the lock that the cancellation handler takes, so that a cancellation is never missed.
       if Task.isCancelled { return refused(Self.refusal(.cancelled, in: state)) }
       if let index = state.fit.firstUnfit(caller.request.batch.statements) {
@@ -96,42 +100,89 @@ extension PostgresLane {
       }
       let (refusal, actions) = state.machine.submit(caller, now: now)
       if let refusal { return refused(Self.refusal(refusal, in: state)) }
-      return actions.isEmpty ? Effects() : apply(actions, &state)
+      var effects = actions.isEmpty ? Effects() : apply(actions, nil, &state)
+      if state.machine.isLonely, let own = effects.starts.last, own.callers.count == 1, own.callers[0] === caller {
+        turn = effects.starts.removeLast()
+      } else {
+        caller.continuation = continuation
+      }
+      return effects
     }
+    if let turn { continuation.resume(returning: .turn(turn)) }
     carryOut(effects, nil)
   }
 
+  /// Takes a lone caller's batch as far as its thread may be held, without another thread; the rest is done by a task
+  /// of its own, because the caller may leave before.
+  nonisolated(nonsending) private func travelAlone(_ work: Work, _ caller: LaneCaller) async -> Answer {
+    guard !work.session.isStale else {
+      Task.detached { await self.drive(work) }
+      return await answer(to: caller)
+    }
+    let transaction = work.transaction
+    guard let ended = await work.session.begin(transaction, ticket: work.id) else {
+      Task.detached { await self.drive(work, begun: transaction) }
+      return await answer(to: caller)
+    }
+    if let next = end(work, ended, Ending(answer: ended.result, transaction: transaction)) {
+      Task.detached { await self.drive(next) }
+    }
+    if ended.isOverdrawn { await Task.yield() }
+    return await answer(to: caller)
+  }
+
+  /// Waits for the answer of a caller that has begun its batch itself.
+  nonisolated(nonsending) private func answer(to caller: LaneCaller) async -> Answer {
+    if let answer = state.withLockedValue({ _ in caller.answer }) { return answer }
+    return await withUnsafeContinuation { continuation in
+      let answer = state.withLockedValue { _ -> Answer? in
+        if caller.answer == nil { caller.continuation = continuation }
+        return caller.answer
+      }
+      if let answer { continuation.resume(returning: answer) }
+    }
+  }
+
   /// Runs a batch, and then whatever has gathered for the same connection.
-  private func drive(_ first: Work) async {
+  /// - Parameters:
+  ///   - first: the batch.
+  ///   - begun: its transaction, where it has been begun.
+  private func drive(_ first: Work, begun: PipelinedTransaction? = nil) async {
     var next: Work? = first
+    var begun = begun
     // A connection that rested may have been ended by the server; one that has just answered has not.
-    var hasRested = true
+    var hasRested = begun == nil
     while let work = next {
       if hasRested, work.session.isStale {
-        next = end(work, .notSent, isReusable: false, nil)
+        next = act(continuingOn: work.session) {
+          $0.ended(work.id, .notSent, isReusable: false, jitter: { Double.random(in: 0...1) }, now: .now)
+        }
         continue
       }
       hasRested = false
-      let transaction = work.transaction
-      let (answer, isReusable) = await work.session.execute(transaction, ticket: work.id)
-      let ending = Ending(answer: answer, transaction: transaction)
-      let outcome = ending.outcome
-      let holds = outcome == .committed && work.callers.count > 1
-      next = end(work, outcome, isReusable: isReusable, holds: holds, ending)
+      let transaction = begun ?? work.transaction
+      let ended =
+        begun == nil
+        ? await work.session.execute(transaction, ticket: work.id) : await work.session.finish()
+      begun = nil
+      let ending = Ending(answer: ended.result, transaction: transaction)
+      let holds = ending.outcome == .committed && work.callers.count > 1
+      next = end(work, ended, holds: holds, ending)
       if holds {
         // Behind those who have just been resumed: what they ask for next travels in one batch.
         await Task.yield()
         next = act(continuingOn: work.session) { $0.released(work.connection) }
+      } else if next != nil, ended.isOverdrawn {
+        await Task.yield()
       }
     }
   }
 
-  private func end(
-    _ work: Work, _ outcome: LaneStateMachine.Outcome, isReusable: Bool, holds: Bool = false, _ ending: Ending?
-  ) -> Work? {
+  private func end(_ work: Work, _ ended: Session.Ended, holds: Bool = false, _ ending: Ending) -> Work? {
     act(continuingOn: work.session, ending) {
       $0.ended(
-        work.id, outcome, isReusable: isReusable, holds: holds, jitter: { Double.random(in: 0...1) }, now: .now)
+        work.id, ending.outcome, isReusable: ended.isReusable, holds: holds, jitter: { Double.random(in: 0...1) },
+        now: .now)
     }
   }
 
@@ -140,7 +191,7 @@ extension PostgresLane {
     continuingOn session: Session, _ ending: Ending? = nil,
     _ event: (inout LaneStateMachine) -> [LaneStateMachine.Action]
   ) -> Work? {
-    var effects = state.withLockedValue { state in apply(event(&state.machine), &state) }
+    var effects = state.withLockedValue { state in apply(event(&state.machine), ending, &state) }
     let next = effects.starts.firstIndex { $0.session === session }.map { effects.starts.remove(at: $0) }
     carryOut(effects, ending)
     return next
@@ -148,25 +199,34 @@ extension PostgresLane {
 
   /// Gives an event to the state machine and does what it asks for.
   func perform(_ event: (inout LaneStateMachine) -> [LaneStateMachine.Action]) {
-    let effects = state.withLockedValue { state in apply(event(&state.machine), &state) }
+    let effects = state.withLockedValue { state in apply(event(&state.machine), nil, &state) }
     carryOut(effects, nil)
   }
 
-  func apply(_ actions: [LaneStateMachine.Action], _ state: inout State) -> Effects {
+  func apply(_ actions: [LaneStateMachine.Action], _ ending: Ending?, _ state: inout State) -> Effects {
     var effects = Effects()
+    /// One that does not wait yet finds its answer when it comes to that.
+    func isWaiting(_ caller: LaneCaller) -> Bool {
+      if caller.continuation == nil { caller.answer = ending?.share(of: caller) }
+      return caller.continuation != nil
+    }
     for action in actions {
       switch action {
       case .start(let connection, let batch, let callers):
         guard let session = state.sessions[connection] else { continue }
         effects.starts.append(Work(id: batch, connection: connection, session: session, callers: callers))
       case .deliver(let callers):
-        effects.shared = callers
+        if callers.count > 1 || callers.allSatisfy(isWaiting) { effects.shared = callers }
       case .fail(let caller):
-        effects.shared.append(caller)
+        if isWaiting(caller) { effects.shared.append(caller) }
       case .refuse(let caller, let refusal):
         var error = Self.refusal(refusal, in: state)
         if caller.mayHaveTakenEffect { error.mayHaveTakenEffect = true }
-        effects.refused.append((caller, error))
+        if let continuation = caller.continuation {
+          effects.refused.append((continuation, error))
+        } else {
+          caller.answer = .failure(error)
+        }
       case .abandon(let connection, let batch):
         if let session = state.sessions[connection] { effects.abandoned.append((session, batch)) }
       case .open(let id):
@@ -186,20 +246,11 @@ extension PostgresLane {
   /// Does what was decided, outside the lock. Callers who have their answer belong to nobody else any more.
   func carryOut(_ effects: Effects, _ ending: Ending?) {
     if let ending { for caller in effects.shared { caller.continuation?.resume(returning: ending.share(of: caller)) } }
-    for (caller, error) in effects.refused { caller.continuation?.resume(returning: .failure(error)) }
-    for work in effects.starts { startAtOnce(work) }
+    for (continuation, error) in effects.refused { continuation.resume(returning: .failure(error)) }
+    for work in effects.starts { Task.detached { await self.drive(work) } }
     for (session, batch) in effects.abandoned { Task.detached { await session.abandon(batch) } }
     for command in effects.commands { commandInput.yield(command) }
     if effects.isOver { commandInput.finish() }
-  }
-
-  /// Begins on the present thread, so that a lone caller's statement is written without waking another.
-  private func startAtOnce(_ work: Work) {
-    if #available(macOS 26, *) {
-      Task.immediateDetached { await self.drive(work) }
-    } else {
-      Task.detached { await self.drive(work) }
-    }
   }
 
   private func alarm(_ state: inout State) -> Alarm? {

@@ -82,7 +82,7 @@ extension PostgresLane {
         state.sessions[id] = session
         state.lastFailure = nil
         return (
-          apply(state.machine.opened(id, lifetimeShare: Double.random(in: 0.9...1), now: .now), &state), false
+          apply(state.machine.opened(id, lifetimeShare: Double.random(in: 0.9...1), now: .now), nil, &state), false
         )
       }
       if isOver { await session.close() }
@@ -94,7 +94,7 @@ extension PostgresLane {
         return apply(
           state.machine.openingFailed(
             id, isPermanent: error.isPermanentConnectionFailure, jitter: Double.random(in: 0...1), now: .now),
-          &state)
+          nil, &state)
       }
     }
     carryOut(effects, nil)

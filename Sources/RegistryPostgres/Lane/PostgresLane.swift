@@ -19,6 +19,8 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
     case result(PostgresResult)
     case results([PostgresResult])
     case failure(PostgresError)
+    /// Its work is a batch of its own, to be begun by the caller itself.
+    case turn(Work)
   }
 
   struct State {
@@ -95,14 +97,15 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
   ///   - deadline: when to give up, waiting included; `nil` takes the configuration's default.
   /// - Returns: the rows and the count of rows affected, once committed.
   /// - Throws: ``PostgresError`` as ``execute(_:isIdempotent:deadline:)``, without an index.
-  public func execute(
+  nonisolated(nonsending) public func execute(
     _ statement: PostgresStatement, deadline: ContinuousClock.Instant?
   ) async throws -> PostgresResult {
     do throws(PostgresError) {
       let request = try LaneRequest(PostgresBatch(statements: [statement]), isBare: true)
       switch await submit(request, isIdempotent: configuration.repeatsAfterLoss, until: deadline) {
       case .result(let result): return result
-      case .results: throw PostgresError(.protocolViolation, "the server answered more statements than were sent")
+      case .results, .turn:
+        throw PostgresError(.protocolViolation, "the server answered more statements than were sent")
       case .failure(let error): throw error
       }
     } catch {
@@ -118,7 +121,9 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
   ///   - deadline: when to give up, waiting included; `nil` takes the configuration's default.
   /// - Returns: one result per statement, once committed.
   /// - Throws: ``PostgresError`` as ``execute(_:isIdempotent:deadline:)``.
-  public func execute(_ batch: PostgresBatch, deadline: ContinuousClock.Instant?) async throws -> [PostgresResult] {
+  nonisolated(nonsending) public func execute(_ batch: PostgresBatch, deadline: ContinuousClock.Instant?) async throws
+    -> [PostgresResult]
+  {
     try await execute(batch, isIdempotent: configuration.repeatsAfterLoss, deadline: deadline)
   }
 
@@ -132,13 +137,14 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
   ///   for a statement that cannot share a transaction; `invalidParameter`; `queueFull`, `closed`, `connectionFailed`
   ///   when nothing was sent; `timedOut` and `cancelled`, which leave the neighbours alone and therefore say
   ///   ``PostgresError/mayHaveTakenEffect`` once the batch is under way; `connectionLost`, `outcomeUnknown`.
-  public func execute(
+  nonisolated(nonsending) public func execute(
     _ batch: PostgresBatch, isIdempotent: Bool, deadline: ContinuousClock.Instant? = nil
   ) async throws -> [PostgresResult] {
     switch await submit(try LaneRequest(batch, isBare: false), isIdempotent: isIdempotent, until: deadline) {
     case .result(let result): return [result]
     case .results(let results): return results
     case .failure(let error): throw error
+    case .turn: throw PostgresError(.protocolViolation, "the work was not begun")
     }
   }
 

@@ -62,6 +62,8 @@ struct DirectWait {
   var manner = Manner.never
   private var answers = Trust()
   private var looks = Trust()
+  /// How many waits held the thread one after the other.
+  private var held = 0
 
   init(limit: Duration) {
     self.limit = limit
@@ -83,7 +85,23 @@ struct DirectWait {
   /// The wait is over.
   mutating func end(_ ending: Ending, lookedFor time: Duration) {
     Self.waiters.wrappingSubtract(1, ordering: .relaxed)
+    held += 1
     if time > .zero { looks.note(wasInVain: ending != .answeredAwake) }
     answers.note(wasInVain: ending == .unanswered)
   }
+
+  /// The session has let go of its thread.
+  mutating func letGo() {
+    held = 0
+  }
+
+  /// Whether the thread was held so often in a row that others must have a turn; asked once, it begins anew.
+  mutating func isOverdrawn() -> Bool {
+    guard held >= Self.maximumHeld else { return false }
+    held = 0
+    return true
+  }
+
+  /// A task that is never suspended keeps its thread from all others.
+  private static let maximumHeld = 8
 }

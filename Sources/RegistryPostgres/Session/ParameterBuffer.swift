@@ -87,10 +87,13 @@ extension PostgresStatement {
           + "arrays and unnest them")
     }
     var total = text.utf8.count
-    for parameter in parameters {
-      switch parameter.storage {
+    var unfit: Int?
+    for index in parameters.indices {
+      switch parameters[index].storage {
       case .null: break
-      case .text(let text): total += text.utf8.count + 1
+      case .text(let text):
+        total += text.utf8.count + 1
+        if unfit == nil, text.hasNUL { unfit = index }
       case .bytes(let bytes): total += bytes.count + 1
       }
     }
@@ -99,10 +102,9 @@ extension PostgresStatement {
         "the statement and its parameters take \(total) bytes, more than the limit of \(Self.maximumBytes): split "
           + "the work into several statements")
     }
-    for (index, parameter) in parameters.enumerated() {
-      guard case .text(let text) = parameter.storage, text.hasNUL else { continue }
+    if let unfit {
       throw invalid(
-        "parameter $\(index + 1) is text that holds a NUL character, which PostgreSQL cannot store: remove it, or pass "
+        "parameter $\(unfit + 1) is text that holds a NUL character, which PostgreSQL cannot store: remove it, or pass "
           + "bytes to a bytea")
     }
     return total

@@ -48,7 +48,7 @@ struct PreparedStatements {
   /// Works out what to send.
   /// - Throws: `invalidParameter` when one name stands for two texts.
   mutating func plan(_ statements: [PostgresStatement]) throws(PostgresError) -> Plan {
-    var last: (name: String, text: String)?
+    var last = (name: "", text: "")
     if areReady(statements, &last) { return Plan() }
     var plan = Plan()
     var pending: [String: String] = [:]
@@ -99,7 +99,7 @@ struct PreparedStatements {
 
   /// As for a list, for all statements of a transaction.
   mutating func plan(_ transaction: PipelinedTransaction) throws(PostgresError) -> Plan {
-    var last: (name: String, text: String)?
+    var last = (name: "", text: "")
     if transaction.parts.allSatisfy({ areReady($0.statements, &last) }) { return Plan() }
     return try plan(transaction.parts.flatMap(\.statements))
   }
@@ -109,12 +109,13 @@ struct PreparedStatements {
   ///   - statements: the statements.
   ///   - last: the one looked at before, since neighbours mostly share the statement, and then the very string.
   /// - Returns: `false` where anything is to be sent first.
-  private mutating func areReady(_ statements: [PostgresStatement], _ last: inout (name: String, text: String)?) -> Bool
+  private mutating func areReady(_ statements: [PostgresStatement], _ last: inout (name: String, text: String)) -> Bool
   {
     guard limit > 0 else { return false }
-    for statement in statements {
+    for place in statements.indices {
+      if statements[place].name == last.name, statements[place].text == last.text { continue }
+      let statement = statements[place]
       guard let name = statement.name else { return false }
-      if let last, last.name == name, last.text == statement.text { continue }
       guard let index = entries.index(forKey: name), !entries.values[index].isOutdated,
         entries.values[index].text == statement.text
       else { return false }

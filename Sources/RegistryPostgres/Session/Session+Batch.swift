@@ -10,29 +10,8 @@ extension Session {
   ) async throws(PostgresError) -> [PostgresResult] {
     let transaction = try PipelinedTransaction(batch)
     return try await perform(until: deadline) { () async throws(PostgresError) -> [PostgresResult] in
-      try await run(transaction)
+      try await complete(Result { () throws(PostgresError) in try send(transaction) })
     }
-  }
-
-  /// Runs a transaction that nobody's deadline or cancellation ends, only ``abandon(_:)``.
-  /// - Parameters:
-  ///   - transaction: the work of one or more callers.
-  ///   - ticket: the number under which it can be abandoned.
-  /// - Returns: one result per statement, or what failed; and whether the connection is fit for the next one.
-  func execute(
-    _ transaction: PipelinedTransaction, ticket: UInt64
-  ) async -> (result: Result<[PostgresResult], PostgresError>, isReusable: Bool) {
-    let result: Result<[PostgresResult], PostgresError>
-    do throws(PostgresError) {
-      let results = try await perform(until: nil, ticket: ticket, waiting: transaction.manner) {
-        () async throws(PostgresError) -> [PostgresResult] in
-        try await run(transaction)
-      }
-      result = .success(results)
-    } catch {
-      result = .failure(error)
-    }
-    return (result, isReusable)
   }
 
   /// Begins a transaction and sets its settings in one round trip, for a body that follows.
@@ -41,25 +20,59 @@ extension Session {
   ) async throws(PostgresError) {
     let transaction = try PipelinedTransaction(PostgresBatch(settings: settings, statements: [], isolation: isolation))
     _ = try await perform(until: deadline) { () async throws(PostgresError) -> [PostgresResult] in
-      try await run(transaction, transaction.opening)
+      try await conclude(try send(transaction, transaction.opening))
     }
   }
 
-  /// Runs the transaction, and once more where it met a prepared statement that the server outdated or lost.
-  private func run(_ transaction: PipelinedTransaction) async throws(PostgresError) -> [PostgresResult] {
+  /// Goes on with a transaction to its end, and once more where it met a prepared statement that the server outdated or
+  /// lost.
+  func complete(_ begun: Result<SentTransaction, PostgresError>) async throws(PostgresError) -> [PostgresResult] {
+    let sent = try begun.get()
     do throws(PostgresError) {
-      return try await run(transaction, transaction.itinerary(try prepared.plan(transaction)))
+      return try await conclude(sent)
     } catch {
       guard error.needsPreparingAgain, PQtransactionStatus(handle.pointer) == PQTRANS_IDLE, givenUp == nil else {
         throw error
       }
-      return try await run(transaction, transaction.itinerary(try prepared.plan(transaction)))
+      return try await conclude(try send(sent.transaction))
     }
   }
 
-  private func run(
+  /// Reads a sent transaction to its end.
+  private func conclude(_ sent: SentTransaction) async throws(PostgresError) -> [PostgresResult] {
+    var sent = sent
+    try await flush()
+    while !sent.isRead {
+      if PQisBusy(handle.pointer) == 0 {
+        try take(PQgetResult(handle.pointer).map(PostgresResult.init), &sent)
+      } else {
+        try take(try await nextResult(), &sent)
+      }
+    }
+    if let result = sent.error, let step = sent.machine.failedStep {
+      // Results come in order: an error that the server reported for an earlier step proves that COMMIT did not run.
+      let mayHaveCommitted = step == .commit || PQresultErrorField(result.pointer, CInt(UInt8(ascii: "C"))) == nil
+      var error = failure(result, mayHaveCommitted: mayHaveCommitted)
+      error.statementIndex = step.statementIndex
+      error.statementName = step.statementIndex.flatMap { sent.transaction.statementName(at: $0) }
+      settle(wasCancelledByServer: error.sqlState == .queryCanceled)
+      noteRefusal(error)
+      try? await leavePipeline()
+      throw error
+    }
+    settle(wasCancelledByServer: false)
+    try await leavePipeline()
+    return sent.results
+  }
+
+  /// Sends everything, the sync included, as far as the socket takes it.
+  func send(_ transaction: PipelinedTransaction) throws(PostgresError) -> SentTransaction {
+    try send(transaction, transaction.itinerary(try prepared.plan(transaction)))
+  }
+
+  private func send(
     _ transaction: PipelinedTransaction, _ itinerary: Itinerary
-  ) async throws(PostgresError) -> [PostgresResult] {
+  ) throws(PostgresError) -> SentTransaction {
     guard PQtransactionStatus(handle.pointer) == PQTRANS_IDLE || handle.isBroken else {
       throw PostgresError(
         .unsupported, "a transaction stands open on this connection; run the batch outside it")
@@ -73,22 +86,7 @@ extension Session {
       handle.finish()
       throw error
     }
-    try await flush()
-    let (results, failed) = try await read(itinerary, transaction)
-    if let (result, step) = failed {
-      // Results come in order: an error that the server reported for an earlier step proves that COMMIT did not run.
-      let mayHaveCommitted = step == .commit || PQresultErrorField(result.pointer, CInt(UInt8(ascii: "C"))) == nil
-      var error = failure(result, mayHaveCommitted: mayHaveCommitted)
-      error.statementIndex = step.statementIndex
-      error.statementName = step.statementIndex.flatMap { transaction.statementName(at: $0) }
-      settle(wasCancelledByServer: error.sqlState == .queryCanceled)
-      noteRefusal(error)
-      try? await leavePipeline()
-      throw error
-    }
-    settle(wasCancelledByServer: false)
-    try await leavePipeline()
-    return results
+    return SentTransaction(transaction, itinerary)
   }
 
   private func send(_ step: Step, _ itinerary: Itinerary, _ transaction: PipelinedTransaction) -> Bool {
@@ -111,41 +109,24 @@ extension Session {
     }
   }
 
-  /// Reads the results of all steps and the sync that ends them.
-  private func read(
-    _ itinerary: Itinerary, _ transaction: PipelinedTransaction
-  ) async throws(PostgresError) -> (results: [PostgresResult], failed: (PostgresResult, Step)?) {
-    var machine = PipelineStateMachine(itinerary.steps, isImplicit: transaction.beginText == nil)
-    var results: [PostgresResult] = []
-    results.reserveCapacity(transaction.statementCount)
-    var kept: PostgresResult?
-    var error: PostgresResult?
-    while true {
-      let result: PostgresResult?
-      if PQisBusy(handle.pointer) == 0 {
-        result = PQgetResult(handle.pointer).map(PostgresResult.init)
-      } else {
-        result = try await nextResult()
-      }
-      // The server's last word is read before the end of the stream is.
-      let isBroken = handle.isBroken || result?.endsSession == true
-      switch machine.received(Self.kind(of: result), isBroken: isBroken) {
-      case .goOn: break
-      case .keep: kept = result
-      case .keepError: error = result
-      case .note(let step):
-        if let kept { try note(kept, step, itinerary, transaction, &results) }
-        kept = nil
-      case .finish:
-        guard let error, let step = machine.failedStep else { return (results, nil) }
-        return (results, (error, step))
-      case .giveUp: throw unanswered()
-      case .refuseCopy:
-        handle.finish()
-        throw PostgresError(
-          .unsupported,
-          "COPY cannot be part of a batch: stream it with copyIn or copyOut, or insert from arrays with unnest")
-      }
+  /// Takes in the next answer.
+  func take(_ result: PostgresResult?, _ sent: inout SentTransaction) throws(PostgresError) {
+    // The server's last word is read before the end of the stream is.
+    let isBroken = handle.isBroken || result?.endsSession == true
+    switch sent.machine.received(Self.kind(of: result), isBroken: isBroken) {
+    case .goOn: break
+    case .keep: sent.kept = result
+    case .keepError: sent.error = result
+    case .note(let step):
+      if let kept = sent.kept { try note(kept, step, &sent) }
+      sent.kept = nil
+    case .finish: sent.isRead = true
+    case .giveUp: throw unanswered()
+    case .refuseCopy:
+      handle.finish()
+      throw PostgresError(
+        .unsupported,
+        "COPY cannot be part of a batch: stream it with copyIn or copyOut, or insert from arrays with unnest")
     }
   }
 
@@ -160,15 +141,14 @@ extension Session {
   }
 
   private func note(
-    _ answer: PostgresResult, _ step: Step, _ itinerary: Itinerary, _ transaction: PipelinedTransaction,
-    _ results: inout [PostgresResult]
+    _ answer: PostgresResult, _ step: Step, _ sent: inout SentTransaction
   ) throws(PostgresError) {
     switch step {
     case .begin, .setting: break
     case .deallocateAll: prepared.forgotAll()
-    case .deallocate(let index): prepared.deallocated(itinerary.deallocations[index])
-    case .prepare(let place): prepared.prepared(transaction[place])
-    case .statement: results.append(answer)
+    case .deallocate(let index): prepared.deallocated(sent.itinerary.deallocations[index])
+    case .prepare(let place): prepared.prepared(sent.transaction[place])
+    case .statement: sent.results.append(answer)
     case .commit:
       if handle.notices.current.hasNoTransaction {
         handle.finish()

@@ -89,10 +89,11 @@ extension Session {
   func send(_ statement: PostgresStatement, _ use: PreparedStatements.Use) -> Bool {
     let connection = handle.pointer
     return buffer.withPointers(to: statement.parameters) { count, values, lengths, formats in
+      // Handed over as it lies in memory: a String that is passed to C as an argument is copied to the heap first.
       if use == .named, let name = statement.name {
-        PQsendQueryPrepared(connection, name, count, values, lengths, formats, 0) == 1
+        name.withCString { PQsendQueryPrepared(connection, $0, count, values, lengths, formats, 0) } == 1
       } else {
-        PQsendQueryParams(connection, statement.text, count, nil, values, lengths, formats, 0) == 1
+        statement.text.withCString { PQsendQueryParams(connection, $0, count, nil, values, lengths, formats, 0) } == 1
       }
     }
   }

@@ -15,9 +15,11 @@ actor Session {
   var stream: OpenStream?
   var lastStream: OpenStream.Number = 0
   /// How much the present operation has read.
-  private var meter = ResultMeter()
+  var meter = ResultMeter()
   var buffer = ParameterBuffer()
   var directWait: DirectWait
+  /// What ``begin(_:ticket:)`` has left to ``finish()``.
+  var begun: Result<SentTransaction, PostgresError>?
   private var isBusy = false
   private var deadline: ContinuousClock.Instant?
   /// Set once the present operation has been given up: which code its caller will see.
@@ -72,14 +74,32 @@ actor Session {
     if isAbandoned { registration.cancel() }
   }
 
-  private var isAbandoned: Bool { isBusy && ticket != nil && ticket == abandonedTicket }
+  var isAbandoned: Bool { isBusy && ticket != nil && ticket == abandonedTicket }
 
   /// Runs one operation, or one step of the stream that stands open, under a deadline and the task's cancellation.
   func perform<Value: Sendable>(
-    until deadline: ContinuousClock.Instant?, ticket: UInt64? = nil, stream: OpenStream.Number? = nil,
+    until deadline: ContinuousClock.Instant?, stream: OpenStream.Number? = nil,
     waiting manner: DirectWait.Manner = .awake,
     _ body: () async throws(PostgresError) -> Value
   ) async throws(PostgresError) -> Value {
+    try enter(until: deadline, stream: stream, waiting: manner)
+    let registration = registration
+    var result: Result<Value, PostgresError> = await withTaskCancellationHandler {
+      do throws(PostgresError) { return .success(try await body()) } catch { return .failure(error) }
+    } onCancel: {
+      registration.cancel()
+    }
+    result = leave(result)
+    if directWait.isOverdrawn() { await Task.yield() }
+    return try result.get()
+  }
+
+  /// Begins an operation; ``leave(_:)`` ends it.
+  /// - Throws: `busy`, `connectionLost`, and `cancelled` or `timedOut` where it need not begin.
+  func enter(
+    until deadline: ContinuousClock.Instant?, ticket: UInt64? = nil, stream: OpenStream.Number? = nil,
+    waiting manner: DirectWait.Manner
+  ) throws(PostgresError) {
     guard !isBusy, self.stream?.number == stream else {
       throw PostgresError(
         .busy,
@@ -87,7 +107,10 @@ actor Session {
           + "connection from the pool")
     }
     guard handle.pointer != nil else { throw Self.lost("the connection has been closed") }
-    if Task.isCancelled { throw PostgresError(.cancelled, "the task was cancelled before the statement was sent") }
+    // An operation with a number is ended by ``abandon(_:)`` only.
+    if ticket == nil, Task.isCancelled {
+      throw PostgresError(.cancelled, "the task was cancelled before the statement was sent")
+    }
     if let deadline, deadline <= .now {
       throw PostgresError(.timedOut, "the deadline passed before the statement was sent")
     }
@@ -100,25 +123,20 @@ actor Session {
     directWait.manner = manner
     handle.notices.reset()
     meter = ResultMeter()
-    defer {
-      isBusy = false
-      shield = nil
-      directWait.manner = .never
-    }
-    let registration = registration
-    let result: Result<Value, PostgresError> = await withTaskCancellationHandler {
-      do throws(PostgresError) { return .success(try await body()) } catch { return .failure(error) }
-    } onCancel: {
-      registration.cancel()
-    }
+  }
+
+  /// Ends an operation.
+  /// - Returns: its result, corrected where the notices say more.
+  func leave<Value>(_ result: Result<Value, PostgresError>) -> Result<Value, PostgresError> {
+    isBusy = false
+    shield = nil
+    directWait.manner = .never
     if handle.isBroken { handle.finish() }
-    if handle.notices.current.hasUnreplicatedCommit {
-      var error = PostgresError(
-        .outcomeUnknown, "the commit stands on this server but may not have reached its synchronous standby")
-      error.mayHaveTakenEffect = true
-      throw error
-    }
-    return try result.get()
+    guard handle.notices.current.hasUnreplicatedCommit else { return result }
+    var error = PostgresError(
+      .outcomeUnknown, "the commit stands on this server but may not have reached its synchronous standby")
+    error.mayHaveTakenEffect = true
+    return .failure(error)
   }
 
   /// Runs one operation that the caller's cancellation does not stop, within the grace period.
@@ -177,12 +195,13 @@ actor Session {
       try await waitForSocket(.read)
       // On a loss libpq still hands out what the server said before it.
       if meter.read(from: handle) == 0 { break }
-      if let limit = configuration.maximumResultBytes, meter.bytes > limit, shield == nil {
-        await giveUp(.resultTooLarge)
-      }
+      if isTooLarge, shield == nil { await giveUp(.resultTooLarge) }
     }
     return PQgetResult(handle.pointer).map(PostgresResult.init)
   }
+
+  /// Whether the present operation has read more than it may gather in memory.
+  var isTooLarge: Bool { configuration.maximumResultBytes.map { meter.bytes > $0 } ?? false }
 
   /// Waits for the socket; asks the server to cancel, once, when the time is over or the caller has gone.
   func waitForSocket(_ interest: Interest) async throws(PostgresError) {
@@ -191,6 +210,7 @@ actor Session {
       directWait.end(ending, lookedFor: time)
       if ending != .unanswered { return }
     }
+    directWait.letGo()
     let wakeup =
       isAbandoned && shield == nil
       ? .cancelled

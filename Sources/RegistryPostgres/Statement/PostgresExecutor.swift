@@ -6,7 +6,8 @@ public protocol PostgresExecutor: Sendable {
   ///   - deadline: when to give up, waiting included; `nil` takes the executor's default.
   /// - Returns: the rows and the count of rows affected.
   /// - Throws: ``PostgresError``; its code says which failure, see ``PostgresError/Code``.
-  func execute(_ statement: PostgresStatement, deadline: ContinuousClock.Instant?) async throws -> PostgresResult
+  nonisolated(nonsending) func execute(_ statement: PostgresStatement, deadline: ContinuousClock.Instant?) async throws
+    -> PostgresResult
 }
 
 extension PostgresExecutor {
@@ -15,7 +16,7 @@ extension PostgresExecutor {
   /// - Returns: the rows and the count of rows affected.
   /// - Throws: ``PostgresError``, as ``execute(_:deadline:)``.
   @discardableResult
-  public func execute(_ statement: PostgresStatement) async throws -> PostgresResult {
+  nonisolated(nonsending) public func execute(_ statement: PostgresStatement) async throws -> PostgresResult {
     try await execute(statement, deadline: nil)
   }
 
@@ -26,7 +27,9 @@ extension PostgresExecutor {
   /// - Returns: the rows and the count of rows affected.
   /// - Throws: ``PostgresError``, as ``execute(_:deadline:)``.
   @discardableResult
-  public func execute(_ text: String, _ parameters: [PostgresParameter] = []) async throws -> PostgresResult {
+  nonisolated(nonsending) public func execute(_ text: String, _ parameters: [PostgresParameter] = []) async throws
+    -> PostgresResult
+  {
     try await execute(PostgresStatement(text, parameters), deadline: nil)
   }
 }
@@ -41,7 +44,8 @@ public protocol PostgresBatchExecutor: Sendable {
   /// - Returns: one result per element of ``PostgresBatch/statements``, handed out only after the COMMIT was answered.
   /// - Throws: ``PostgresError`` with ``PostgresError/statementIndex`` where a statement failed; everything is then
   ///   rolled back unless ``PostgresError/mayHaveTakenEffect`` says otherwise.
-  func execute(_ batch: PostgresBatch, deadline: ContinuousClock.Instant?) async throws -> [PostgresResult]
+  nonisolated(nonsending) func execute(_ batch: PostgresBatch, deadline: ContinuousClock.Instant?) async throws
+    -> [PostgresResult]
 }
 
 extension PostgresBatchExecutor {
@@ -50,7 +54,7 @@ extension PostgresBatchExecutor {
   /// - Returns: one result per statement.
   /// - Throws: ``PostgresError``, as ``execute(_:deadline:)``.
   @discardableResult
-  public func execute(_ batch: PostgresBatch) async throws -> [PostgresResult] {
+  nonisolated(nonsending) public func execute(_ batch: PostgresBatch) async throws -> [PostgresResult] {
     try await execute(batch, deadline: nil)
   }
 }

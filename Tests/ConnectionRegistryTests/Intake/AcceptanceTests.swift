@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import RegistryModel
 import RegistryPostgres
+import RegistrySQL
 import RegistryTerra
 import TestDatabase
 import Testing
@@ -165,6 +166,23 @@ import Testing
       try await stage.expect(forged, .accepted)
       let status = try await stage.status("u1")
       #expect(status == .degraded)
+    }
+  }
+
+  /// A plan made while the table was small stays in use on a connection while the table grows.
+  @Test func keysAreLookedUpOneByOneWhateverThePlannerKnows() async throws {
+    try await withStage { stage in
+      let statement = RegistryStatements.authEventKeyClaim(.null, .textArray([]), .null).postgres
+      let plan = try await stage.owner.withConnection { connection in
+        try await connection.execute("VACUUM ANALYZE registry.auth_event_key")
+        try await connection.execute("SET plan_cache_mode = force_generic_plan")
+        try await connection.execute("PREPARE claim (uuid, text[], uuid) AS \(statement.text)")
+        return try await connection.execute(
+          "EXPLAIN EXECUTE claim (gen_random_uuid(), '{a,b}', gen_random_uuid())")
+      }
+      let lines = try plan.rows.map { try $0.decode("QUERY PLAN", as: String.self) }
+      #expect(lines.contains { $0.contains("Index Cond:") && $0.contains("dedup_key = wanted.dedup_key") }, "\(lines)")
+      #expect(!lines.contains { $0.contains("Filter:") && $0.contains("dedup_key") }, "\(lines)")
     }
   }
 }

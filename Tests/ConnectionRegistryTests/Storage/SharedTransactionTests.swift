@@ -34,7 +34,7 @@ import Testing
   }
 
   private func waitingCount(_ stage: Stage) throws -> Int {
-    try #require(stage.registry.database.lanes).writes.state.withLockedValue { $0.machine.waitingCount }
+    try #require(stage.registry.database.lanes).writes[0].state.withLockedValue { $0.machine.waitingCount }
   }
 
   private func deliveries(_ stage: Stage, _ all: [Delivery]) -> [@Sendable () async throws -> WebhookAnswer.Disposition]
@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test func theSameWebhookTwiceIsOneEventAndADuplicate() async throws {
-    try await withStage { stage in
+    try await withStage(StageSettings(lanes: 1)) { stage in
       let t = Int64(Date().timeIntervalSince1970)
       for body in [Payload.auth("u1"), Payload.cancelled(reference: "p")] {
         let delivery = Delivery(body, t: t, trace: "a")
@@ -70,7 +70,7 @@ import Testing
   }
 
   @Test func severalEventsOfOneConnectionLeaveAWholeChangeLog() async throws {
-    try await withStage { stage in
+    try await withStage(StageSettings(lanes: 1)) { stage in
       let t = Int64(Date().timeIntervalSince1970) - 10
       let events = [
         Payload.auth("u1"), Payload.event("connection_error", user: "u1"), Payload.auth("u1"),
@@ -88,7 +88,7 @@ import Testing
 
   @Test func tenantsShareATransactionAndSeeOnlyTheirOwn() async throws {
     let slugs = ["acme", "globex", "initech"]
-    try await withStage(StageSettings(slugs: slugs)) { stage in
+    try await withStage(StageSettings(slugs: slugs, lanes: 1)) { stage in
       // The same ids in each, so that only the tenant tells the rows apart.
       let calls = (0..<30).map { number -> @Sendable () async throws -> WebhookAnswer.Disposition in
         let slug = slugs[number % 3]
@@ -115,7 +115,7 @@ import Testing
   }
 
   @Test func oneThatFailsTakesNobodyWithIt() async throws {
-    try await withStage(StageSettings(slugs: ["acme", "globex"])) { stage in
+    try await withStage(StageSettings(slugs: ["acme", "globex"], lanes: 1)) { stage in
       let database = stage.registry.database
       let (acme, globex) = (TenantID.of(slug: "acme"), TenantID.of(slug: "globex"))
       var calls = (0..<10).map { number -> @Sendable () async throws -> Int in
@@ -143,7 +143,7 @@ import Testing
   }
 
   @Test func aReloadBesideItsFirstLoadIsOneClaim() async throws {
-    try await withStage { stage in
+    try await withStage(StageSettings(lanes: 1)) { stage in
       let session = try await stage.open("FITBIT")
       let query = "user_id=\(session.session.userID ?? "")"
       let calls = (0..<4).map { _ -> @Sendable () async throws -> CallbackAnswer in
@@ -158,7 +158,7 @@ import Testing
   /// Two registries on one database are two replicas.
   @Test func replicasThatMeetAtManyConnectionsDoNotDeadlock() async throws {
     let seed = TestSeed.take("replicasThatMeetAtManyConnectionsDoNotDeadlock")
-    try await withStage { stage in
+    try await withStage(StageSettings(lanes: 1)) { stage in
       try await withReplica(of: stage) { replica in
         var random = SeededGenerator(seed: seed)
         let t = Int64(Date().timeIntervalSince1970) - 1_000
@@ -177,6 +177,29 @@ import Testing
         }
         try await ConvergenceTests.expectWholeChangeLog(stage)
       }
+    }
+  }
+
+  /// Each new app user connects two wearables at once, and the connections stand in opposite orders.
+  @Test func newAppUsersMetInOppositeOrdersDoNotDeadlock() async throws {
+    try await withStage(StageSettings(lanes: 2)) { stage in
+      let count = 120
+      for round in 0..<4 {
+        try await withThrowingTaskGroup(of: WebhookAnswer.Disposition.self) { group in
+          for person in 0..<count {
+            let reference = "person-\(round)-\(person)"
+            for user in ["a-\(round)-\(person + 100)", "b-\(round)-\(100 + count - person)"] {
+              group.addTask { try await stage.deliver(Payload.auth(user, reference: reference)) }
+            }
+          }
+          for try await answer in group { #expect(answer == .accepted) }
+        }
+      }
+      let deadlocks = try await stage.texts(
+        "SELECT deadlocks::text FROM pg_stat_database WHERE datname = current_database()")
+      #expect(deadlocks == ["0"])
+      #expect(try await stage.count("app_user") == 4 * count)
+      try await ConvergenceTests.expectWholeChangeLog(stage)
     }
   }
 }

@@ -40,6 +40,7 @@ struct StageSettings: Sendable {
   var horizon: Duration?
   var signatureFailingAfter: Duration?
   var connections = 8
+  var lanes = 2
   var terraIsReachable = true
   var answersServerError = false
   var apiKey: String?
@@ -63,6 +64,7 @@ func withStage(
     databaseURL: TestDatabase.current, publicURL: Stage.publicURL, masterKeys: try MasterKeyRing(MasterKeyRing.newKey())
   )
   configuration.maximumConnections = settings.connections
+  configuration.laneConnections = settings.lanes
   let registry = ConnectionRegistry(configuration: configuration, logger: logger)
   let registryRun = Task { try await registry.run() }
   let outcome: Result<Void, any Error>

@@ -93,34 +93,3 @@ import Testing
     }
   }
 }
-
-@Suite struct DirectWaitTests {
-  @Test func slowAnswersAreTriedLessAndLess() {
-    var wait = DirectWait(limit: .microseconds(500))
-    wait.manner = .asleep
-    var tries: [Int] = []
-    for attempt in 0..<40 where wait.begin() {
-      tries.append(attempt)
-      wait.end(wasAnswered: false)
-    }
-    #expect(tries == [0, 2, 6, 14, 30])
-    wait = DirectWait(limit: .zero)
-    wait.manner = .awake
-    let isOff = !wait.begin()
-    #expect(isOff)
-    wait = DirectWait(limit: .microseconds(500))
-    let isNotAskedFor = !wait.begin()
-    #expect(isNotAskedFor)
-  }
-
-  @Test func oneThreadOfTheProcessAtATime() {
-    var first = DirectWait(limit: .microseconds(500))
-    var second = first
-    first.manner = .asleep
-    second.manner = .asleep
-    guard first.begin() else { return }
-    let isAlone = !second.begin()
-    #expect(isAlone)
-    first.end(wasAnswered: true)
-  }
-}

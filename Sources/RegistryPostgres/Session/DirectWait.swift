@@ -50,33 +50,51 @@ struct DirectWait {
     }
   }
 
+  /// How many threads may wait at once.
+  final class Seats: Sendable {
+    /// Those of the process; Swift's pool has a thread for each processor.
+    static let shared = Seats(min(processors, max(2, processors / 2)))
+
+    private let taken = Atomic(0)
+    private let count: Int
+
+    init(_ count: Int) {
+      self.count = count
+    }
+
+    func take() -> Bool {
+      if taken.wrappingAdd(1, ordering: .relaxed).oldValue < count { return true }
+      giveBack()
+      return false
+    }
+
+    func giveBack() {
+      taken.wrappingSubtract(1, ordering: .relaxed)
+    }
+  }
+
   /// How long to look before sleeping.
   private static let awakeTime: Duration = .microseconds(50)
-  private static let waiters = Atomic(0)
   private static let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
-  /// How many threads of the process may wait at once; Swift's pool has one for each processor.
-  private static let maximumWaiters = min(processors, max(2, processors / 2))
 
   /// How long a wait may take; zero for never.
   let limit: Duration
   var manner = Manner.never
+  private let seats: Seats
   private var answers = Trust()
   private var looks = Trust()
   /// How many waits held the thread one after the other.
   private var held = 0
 
-  init(limit: Duration) {
+  init(limit: Duration, seats: Seats = .shared) {
     self.limit = limit
+    self.seats = seats
   }
 
   /// Whether to wait directly now; if so, ``end(_:)`` must follow.
   /// - Returns: how long to look before sleeping; `nil` for no direct wait.
   mutating func begin() -> Duration? {
-    guard manner != .never, limit > .zero, answers.isGiven() else { return nil }
-    guard Self.waiters.wrappingAdd(1, ordering: .relaxed).oldValue < Self.maximumWaiters else {
-      Self.waiters.wrappingSubtract(1, ordering: .relaxed)
-      return nil
-    }
+    guard manner != .never, limit > .zero, answers.isGiven(), seats.take() else { return nil }
     // On a single processor the server cannot answer while this thread looks.
     guard manner == .awake, Self.processors > 1, looks.isGiven() else { return .zero }
     return min(limit, Self.awakeTime)
@@ -84,7 +102,7 @@ struct DirectWait {
 
   /// The wait is over.
   mutating func end(_ ending: Ending, lookedFor time: Duration) {
-    Self.waiters.wrappingSubtract(1, ordering: .relaxed)
+    seats.giveBack()
     held += 1
     if time > .zero { looks.note(wasInVain: ending != .answeredAwake) }
     answers.note(wasInVain: ending == .unanswered)

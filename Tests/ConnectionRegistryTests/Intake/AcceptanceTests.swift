@@ -169,12 +169,16 @@ import Testing
     }
   }
 
-  /// A plan made while the table was small stays in use on a connection while the table grows.
+  /// A plan made while the table was small, and without statistics, stays in use while the table grows.
   @Test func keysAreLookedUpOneByOneWhateverThePlannerKnows() async throws {
     try await withStage { stage in
       let statement = RegistryStatements.authEventKeyClaim(.null, .textArray([]), .null).postgres
       let plan = try await stage.owner.withConnection { connection in
-        try await connection.execute("VACUUM ANALYZE registry.auth_event_key")
+        try await connection.execute(
+          """
+          INSERT INTO registry.auth_event_key (tenant_id, dedup_key, event_id)
+          SELECT tenant_id, 'filler-' || i, gen_random_uuid() FROM registry.tenant, generate_series(1, 300) i
+          """)
         try await connection.execute("SET plan_cache_mode = force_generic_plan")
         try await connection.execute("PREPARE claim (uuid, text[], uuid) AS \(statement.text)")
         return try await connection.execute(

@@ -193,7 +193,7 @@ import Testing
     _ = machine.submit(1, demand(), now: start)
     var actions: [Machine.Action] = []
     var connection: UInt64 = 1
-    while !actions.contains(.fail(1, position: 0)), connection < 10 {
+    while !actions.contains(.refuse(1, .unreachable)), connection < 10 {
       actions = machine.ended(connection, .notSent, isReusable: false, jitter: 0, now: start)
       connection += 1
       _ = machine.opened(connection, now: start)

@@ -1,0 +1,167 @@
+import Dispatch
+import Foundation
+import Logging
+import NIOConcurrencyHelpers
+import TestDatabase
+import Testing
+
+@testable import RegistryPostgres
+
+/// A caller that nobody else keeps company begins its batch in its own task, and must notice no difference.
+@Suite(.database)
+struct LoneCallerTests {
+  private func withLonelyLane(
+    _ configure: (inout PostgresLane.Configuration) -> Void = { _ in },
+    _ body: @Sendable (PostgresLane, PostgresPool) async throws -> Void
+  ) async throws {
+    var configuration = PostgresLane.Configuration(TestDatabase.current)
+    configure(&configuration)
+    try await withTestPool { pool in
+      try await PostgresLane.withLane(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) {
+        lane in
+        for number in 0..<8 { try await echo(number, on: lane) }
+        let isLonely = lane.state.withLockedValue { $0.machine.isLonely }
+        #expect(isLonely)
+        try await body(lane, pool)
+        // Whatever happened, the lane goes on.
+        for number in 0..<8 { try await echo(number, on: lane) }
+      }
+    }
+  }
+
+  private func echo(_ number: Int, on lane: PostgresLane) async throws {
+    let result = try await lane.execute(
+      PostgresStatement(name: "echo", "SELECT $1::int AS number", [.int(number)]), deadline: nil)
+    #expect(try result.rows[0].decode("number", as: Int.self) == number)
+  }
+
+  private func waitUntilItSleeps(_ pool: PostgresPool) async throws -> Int {
+    while true {
+      let found = try await pool.execute(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'")
+      if let row = found.rows.first { return try row.decode("pid", as: Int.self) }
+      try Task.checkCancellation()
+      await Task.yield()
+    }
+  }
+
+  private let sleep = PostgresStatement("SELECT pg_sleep(60)")
+
+  @Test(.timeLimit(.minutes(10)), arguments: [Duration.zero, .milliseconds(2)])
+  func itsDeadlineHolds(_ directWait: Duration) async throws {
+    try await withLonelyLane({ $0.directWait = directWait }) { lane, _ in
+      let error = await #expect(throws: PostgresError.self) {
+        _ = try await lane.execute(sleep, deadline: .now + .milliseconds(50))
+      }
+      #expect(error?.code == .timedOut && error?.mayHaveTakenEffect == true)
+    }
+  }
+
+  @Test(.timeLimit(.minutes(10)), arguments: [Duration.zero, .milliseconds(2)])
+  func itsCancellationIsObservedAndEndsTheWork(_ directWait: Duration) async throws {
+    try await withLonelyLane({ $0.directWait = directWait }) { lane, pool in
+      let running = Task { try await lane.execute(sleep, deadline: nil) }
+      _ = try await waitUntilItSleeps(pool)
+      running.cancel()
+      let error = await #expect(throws: PostgresError.self) { _ = try await running.value }
+      #expect(error?.code == .cancelled && error?.mayHaveTakenEffect == true)
+    }
+  }
+
+  @Test func onceCancelledItSendsNothing() async throws {
+    try await withLonelyLane { lane, pool in
+      try await pool.execute("CREATE TABLE item (id int)")
+      let running = Task {
+        withUnsafeCurrentTask { $0?.cancel() }
+        return try await lane.execute(PostgresStatement("INSERT INTO item VALUES (1)"), deadline: nil)
+      }
+      let error = await #expect(throws: PostgresError.self) { _ = try await running.value }
+      #expect(error?.code == .cancelled && error?.mayHaveTakenEffect == false)
+      #expect(try await pool.execute("SELECT FROM item").count == 0)
+    }
+  }
+
+  @Test func itsErrorIsItsOwn() async throws {
+    try await withLonelyLane { lane, _ in
+      let error = await #expect(throws: PostgresError.self) {
+        _ = try await lane.execute(PostgresStatement("SELECT 1 / $1::int", [.int(0)]), deadline: nil)
+      }
+      #expect(error?.sqlState?.rawValue == "22012" && error?.statementIndex == nil)
+    }
+  }
+
+  /// The server has said that it rolled back, so the work is done again.
+  @Test(.timeLimit(.minutes(10))) func aConnectionThatDiesUnderItIsReplaced() async throws {
+    try await withLonelyLane { lane, pool in
+      try await pool.execute("CREATE TABLE awake ()")
+      let running = Task {
+        try await lane.execute(
+          PostgresStatement("SELECT pg_sleep(60) WHERE NOT EXISTS (SELECT FROM awake)"), deadline: nil)
+      }
+      let pid = try await waitUntilItSleeps(pool)
+      try await pool.execute("INSERT INTO awake DEFAULT VALUES")
+      try await pool.execute("SELECT pg_terminate_backend($1::int)", [.int(pid)])
+      #expect(try await running.value.count == 0)
+    }
+  }
+
+  @Test(.timeLimit(.minutes(10))) func aConnectionThatDiedAtRestIsReplacedBeforeAnythingIsSent() async throws {
+    try await withLonelyLane { lane, pool in
+      try await pool.execute(
+        """
+        SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()
+        """)
+      // Not to be repeated after a loss, so it succeeds only where nothing was sent on the dead one.
+      try await echo(1, on: lane)
+    }
+  }
+
+  @Test func whatTheServerForgotIsPreparedAgain() async throws {
+    try await withLonelyLane { lane, pool in
+      try await pool.execute(
+        "CREATE FUNCTION forget() RETURNS int LANGUAGE plpgsql AS $$BEGIN DEALLOCATE ALL; RETURN 1; END$$")
+      _ = try await lane.execute(PostgresStatement("SELECT forget()"), deadline: nil)
+      try await echo(7, on: lane)
+    }
+  }
+
+  @Test func whoeverComesMeanwhileIsServedAfterIt() async throws {
+    try await withLonelyLane { lane, _ in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for number in 0..<200 { group.addTask { try await echo(number, on: lane) } }
+        try await group.waitForAll()
+      }
+      let isLonely = lane.state.withLockedValue { $0.machine.isLonely }
+      #expect(!isLonely)
+    }
+  }
+
+  /// A task that is never suspended would keep its thread from all others.
+  @Test(arguments: [false, true]) func aCallerInALoopLetsOthersHaveATurn(onLane: Bool) async throws {
+    try await withLonelyLane { lane, pool in
+      let thread = OneThread()
+      let hadATurn = NIOLockedValueBox(false)
+      try await withTaskExecutorPreference(thread) {
+        let other = Task(executorPreference: thread) { hadATurn.withLockedValue { $0 = true } }
+        var calls = 0
+        while calls < 1000, !hadATurn.withLockedValue({ $0 }) {
+          if onLane { try await echo(calls, on: lane) } else { try await pool.execute("SELECT 1") }
+          calls += 1
+        }
+        #expect(calls < 100)
+        await other.value
+      }
+    }
+  }
+
+  /// Runs tasks on a single thread, where each gets its turn only when the others let go.
+  private final class OneThread: TaskExecutor {
+    private let queue = DispatchQueue(label: "one thread")
+
+    func enqueue(_ job: consuming ExecutorJob) {
+      let job = UnownedJob(job)
+      queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+  }
+}

@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import Logging
 import NIOConcurrencyHelpers
@@ -137,31 +136,26 @@ struct LoneCallerTests {
     }
   }
 
-  /// A task that is never suspended would keep its thread from all others.
-  @Test(arguments: [false, true]) func aCallerInALoopLetsOthersHaveATurn(onLane: Bool) async throws {
-    try await withLonelyLane { lane, pool in
-      let thread = OneThread()
+  /// A task that is never suspended would keep its thread from all others, and as many as there are threads all of them.
+  @Test(.timeLimit(.minutes(10))) func callersInALoopLetOthersHaveATurn() async throws {
+    try await withTestPool { pool in
       let hadATurn = NIOLockedValueBox(false)
-      try await withTaskExecutorPreference(thread) {
-        let other = Task(executorPreference: thread) { hadATurn.withLockedValue { $0 = true } }
-        var calls = 0
-        while calls < 1000, !hadATurn.withLockedValue({ $0 }) {
-          if onLane { try await echo(calls, on: lane) } else { try await pool.execute("SELECT 1") }
-          calls += 1
+      let calls = try await withThrowingTaskGroup(of: Int?.self) { group in
+        for caller in 0..<ProcessInfo.processInfo.activeProcessorCount {
+          group.addTask {
+            for _ in 0..<100 { try await pool.execute("SELECT 1") }
+            if caller == 0 { Task { hadATurn.withLockedValue { $0 = true } } }
+            var calls = 0
+            while calls < 20_000, !hadATurn.withLockedValue({ $0 }) {
+              try await pool.execute("SELECT 1")
+              calls += 1
+            }
+            return caller == 0 ? calls : nil
+          }
         }
-        #expect(calls < 100)
-        await other.value
+        return try await group.reduce(0) { $0 + ($1 ?? 0) }
       }
-    }
-  }
-
-  /// Runs tasks on a single thread, where each gets its turn only when the others let go.
-  private final class OneThread: TaskExecutor {
-    private let queue = DispatchQueue(label: "one thread")
-
-    func enqueue(_ job: consuming ExecutorJob) {
-      let job = UnownedJob(job)
-      queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+      #expect(calls < 200)
     }
   }
 }

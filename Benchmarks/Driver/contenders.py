@@ -25,7 +25,7 @@ class Contender:
 CONTENDERS = (
     Contender("lane", "registry, lane", "registry", 2,
               {SELECT: (1, 8, 64, 256), UPSERT: (1, 8, 64, 256), READ: (1, 64), INTAKE: (1, 64)},
-              ("--mode", "lane"), "2 connections for reads, 1 for the real intake"),
+              ("--mode", "lane"), "2 connections; the real intake has 2 for its writes"),
     Contender("pool", "registry, pool", "registry", 16, {SELECT: (1, 64), UPSERT: (1, 64)}, ("--mode", "pool")),
     Contender("threads", "libpq, a thread per connection", "registry", 0, {SELECT: (1, 64), UPSERT: (1, 64)},
               ("--mode", "threads"), "as many connections as tasks"),

@@ -55,6 +55,19 @@ import Testing
     #expect(isFree)
   }
 
+  @Test func onlyALoneUserOfAPoolWaits() {
+    let users = DirectWait.Users()
+    var wait = DirectWait(limit: .microseconds(500), users: users, seats: .init(1))
+    wait.manner = .asleep
+    users.come()
+    users.come()
+    let isOneOfTwo = wait.begin() == nil
+    #expect(isOneOfTwo)
+    users.go()
+    let isAlone = wait.begin() != nil
+    #expect(isAlone)
+  }
+
   @Test func lettingOthersHaveATurnIsDueAfterEightWaitsInARow() {
     var wait = wait(.asleep)
     func hold() {

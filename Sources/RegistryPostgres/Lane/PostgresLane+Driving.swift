@@ -216,7 +216,8 @@ extension PostgresLane {
         guard let session = state.sessions[connection] else { continue }
         effects.starts.append(Work(id: batch, connection: connection, session: session, callers: callers))
       case .deliver(let callers):
-        if callers.count > 1 || callers.allSatisfy(isWaiting) { effects.shared = callers }
+        let allWait = callers.allSatisfy { $0.continuation != nil }
+        effects.shared = allWait ? callers : callers.filter(isWaiting)
       case .fail(let caller):
         if isWaiting(caller) { effects.shared.append(caller) }
       case .refuse(let caller, let refusal):

@@ -6,7 +6,10 @@ extension PostgresPool {
     // Each round throws one dead connection away, and there are no more than that.
     for _ in 0...configuration.maximumConnections {
       let lent = try await borrowAny(until: deadline)
-      if !lent.session.isStale { return lent }
+      if !lent.session.isStale {
+        users.come()
+        return lent
+      }
       perform { $0.returned(lent.id, isReusable: false, now: .now) }
     }
     throw PostgresError(
@@ -15,6 +18,7 @@ extension PostgresPool {
 
   /// Takes a connection back; one that is broken, in a transaction or busy is closed.
   func giveBack(_ lent: Lent) async {
+    users.go()
     let isReusable = await lent.session.isReusable
     perform { $0.returned(lent.id, isReusable: isReusable, now: .now) }
   }

@@ -103,7 +103,7 @@ extension PostgresPool {
     SessionConfiguration(
       connectionString: configuration.connectionString, target: target, role: configuration.role,
       applicationName: configuration.applicationName, connectTimeout: configuration.connectTimeout,
-      cancelGrace: configuration.cancelGrace, directWait: configuration.directWait,
+      cancelGrace: configuration.cancelGrace, directWait: configuration.directWait, users: users,
       preparesStatements: configuration.preparesStatements,
       maximumPreparedStatements: configuration.maximumPreparedStatements,
       maximumResultBytes: configuration.maximumResultBytes, reactor: reactor, threads: .shared,

@@ -37,6 +37,7 @@ public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Servic
   public let configuration: Configuration
   let logger: Logger
   let state: NIOLockedValueBox<State>
+  let users = DirectWait.Users()
   let commands: AsyncStream<Command>
   let commandInput: AsyncStream<Command>.Continuation
 

@@ -73,6 +73,16 @@ struct DirectWait {
     }
   }
 
+  /// How many use the connections of one pool at the moment. A thread that waits for one of them cannot serve another, so
+  /// only a lone user waits directly.
+  final class Users: Sendable {
+    private let count = Atomic(0)
+
+    func come() { count.wrappingAdd(1, ordering: .relaxed) }
+    func go() { count.wrappingSubtract(1, ordering: .relaxed) }
+    var areSeveral: Bool { count.load(ordering: .relaxed) > 1 }
+  }
+
   /// How long to look before sleeping.
   private static let awakeTime: Duration = .microseconds(50)
   private static let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
@@ -81,20 +91,28 @@ struct DirectWait {
   let limit: Duration
   var manner = Manner.never
   private let seats: Seats
+  private let users: Users?
   private var answers = Trust()
   private var looks = Trust()
   /// How many waits held the thread one after the other.
   private var held = 0
 
-  init(limit: Duration, seats: Seats = .shared) {
+  /// - Parameters:
+  ///   - limit: how long a wait may take; zero for never.
+  ///   - users: who else uses connections beside this one; `nil` where all of them share this connection's batches.
+  ///   - seats: how many threads may wait at once.
+  init(limit: Duration, users: Users? = nil, seats: Seats = .shared) {
     self.limit = limit
+    self.users = users
     self.seats = seats
   }
 
   /// Whether to wait directly now; if so, ``end(_:)`` must follow.
   /// - Returns: how long to look before sleeping; `nil` for no direct wait.
   mutating func begin() -> Duration? {
-    guard manner != .never, limit > .zero, answers.isGiven(), seats.take() else { return nil }
+    guard manner != .never, limit > .zero, users?.areSeveral != true, answers.isGiven(), seats.take() else {
+      return nil
+    }
     // On a single processor the server cannot answer while this thread looks.
     guard manner == .awake, Self.processors > 1, looks.isGiven() else { return .zero }
     return min(limit, Self.awakeTime)

@@ -42,7 +42,7 @@ actor Session {
     handle = LibpqHandle(connection.pointer, registration: registration, notices: notices)
     self.registration = registration
     self.configuration = configuration
-    directWait = DirectWait(limit: configuration.directWait)
+    directWait = DirectWait(limit: configuration.directWait, users: configuration.users)
     prepared = PreparedStatements(
       limit: configuration.preparesStatements ? configuration.maximumPreparedStatements : 0)
   }

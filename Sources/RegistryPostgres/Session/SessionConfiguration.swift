@@ -12,6 +12,8 @@ struct SessionConfiguration: Sendable {
   var cancelGrace: Duration
   /// How long a thread may be held to wait for an answer.
   var directWait: Duration
+  /// Who uses the connections of the same pool.
+  var users: DirectWait.Users?
   var preparesStatements: Bool
   var maximumPreparedStatements: Int
   /// How many bytes of results one operation may gather in memory; `nil` for any number.

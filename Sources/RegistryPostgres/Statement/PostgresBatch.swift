@@ -25,7 +25,8 @@ public struct PostgresBatch: Sendable {
     ///   - value: the uuid.
     /// - Throws: ``PostgresError`` of code `invalidParameter` when the name has other characters.
     public init(_ name: String, _ value: UUID) throws(PostgresError) {
-      try self.init(name, value.uuidString.lowercased())
+      try Self.check(name)
+      self.init(name, quoted: value.uuidString.lowercased())
     }
 
     /// A setting whose value is text.
@@ -34,26 +35,45 @@ public struct PostgresBatch: Sendable {
     ///   - value: at most 1,024 bytes, without NUL and backslash.
     /// - Throws: ``PostgresError`` of code `invalidParameter` when the name or the value breaks these limits.
     public init(_ name: String, _ value: String) throws(PostgresError) {
-      let parts = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-      let isWellFormed = parts.allSatisfy { part in
-        part.first.map { !(UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0) } == true
-          && part.allSatisfy {
-            UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0
-              || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "_")
-          }
-      }
-      guard isWellFormed, parts.count <= 2, name.utf8.count <= 128 else {
-        throw PostgresError(
-          .invalidParameter,
-          "a setting's name is at most 128 letters, digits and _, with one dot at most, as in registry.tenant_id")
-      }
+      try Self.check(name)
       guard value.utf8.count <= 1024, !value.utf8.contains(0), !value.utf8.contains(UInt8(ascii: "\\")) else {
         throw PostgresError(
           .invalidParameter,
           "the value of setting \(name) may have at most 1,024 bytes, and neither NUL nor backslash")
       }
+      self.init(
+        name, quoted: value.utf8.contains(UInt8(ascii: "'")) ? value.replacing("'", with: "''") : value)
+    }
+
+    private init(_ name: String, quoted value: String) {
       self.name = name
-      self.text = "SET LOCAL \(name) = '\(value.replacing("'", with: "''"))'"
+      text = "SET LOCAL \(name) = '\(value)'"
+    }
+
+    /// One or two words with a dot between, each of letters, digits and `_` and none beginning with a digit.
+    private static func check(_ name: String) throws(PostgresError) {
+      var isWellFormed = name.utf8.count <= 128
+      var dots = 0
+      var isAtStart = true
+      for byte in name.utf8 {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"):
+          isAtStart = false
+        case UInt8(ascii: "0")...UInt8(ascii: "9"):
+          isWellFormed = isWellFormed && !isAtStart
+        case UInt8(ascii: "."):
+          dots += 1
+          isWellFormed = isWellFormed && !isAtStart && dots == 1
+          isAtStart = true
+        default:
+          isWellFormed = false
+        }
+      }
+      guard isWellFormed, !isAtStart else {
+        throw PostgresError(
+          .invalidParameter,
+          "a setting's name is at most 128 letters, digits and _, with one dot at most, as in registry.tenant_id")
+      }
     }
   }
 

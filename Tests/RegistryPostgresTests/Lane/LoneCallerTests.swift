@@ -136,6 +136,28 @@ struct LoneCallerTests {
     }
   }
 
+  /// It may be joined with others, when its connection was found dead, before it comes to wait.
+  @Test func oneThatDoesNotWaitYetFindsItsAnswer() throws {
+    let lane = PostgresLane(
+      configuration: .init(TestDatabase.current), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    let batch = PostgresBatch(statements: [PostgresStatement("SELECT 1")])
+    let callers = try (0..<2).map { id in
+      let demand = LaneCaller.Demand(
+        statements: 1, bytes: 0, isolation: .serverDefault, isIdempotent: false, deadline: .now + .seconds(1))
+      return LaneCaller(id: UInt64(id), demand, try LaneRequest(batch, isBare: true))
+    }
+    var transaction = PipelinedTransaction(beginText: nil)
+    for (position, caller) in callers.enumerated() {
+      caller.position = position
+      transaction.append(batch)
+    }
+    let ending = PostgresLane.Ending(
+      answer: .failure(PostgresError(.connectionLost, "lost")), transaction: transaction)
+    let effects = lane.state.withLockedValue { lane.apply([.deliver(callers)], ending, &$0) }
+    #expect(effects.shared.isEmpty)
+    #expect(callers.allSatisfy { $0.answer != nil })
+  }
+
   /// A task that is never suspended would keep its thread from all others, and as many as there are threads all of them.
   @Test(.timeLimit(.minutes(10))) func callersInALoopLetOthersHaveATurn() async throws {
     try await withTestPool { pool in

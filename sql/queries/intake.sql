@@ -10,7 +10,7 @@ SELECT $1::uuid, claimed.dedup_key,
      CROSS JOIN LATERAL (
        SELECT k.event_id FROM registry.auth_event_key k
        WHERE k.tenant_id = $1 AND k.dedup_key = wanted.dedup_key LIMIT 1) AS known
-     ORDER BY wanted.dedup_key LIMIT 1),
+     ORDER BY wanted.dedup_key COLLATE "C" LIMIT 1),
     $3::uuid)
 FROM unnest($2::text[]) AS claimed (dedup_key)
 ORDER BY claimed.dedup_key

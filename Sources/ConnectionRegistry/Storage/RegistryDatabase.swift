@@ -15,7 +15,7 @@ struct RegistryDatabase: Sendable {
   struct Lanes: Sendable {
     let reads: PostgresLane
     /// Each of one connection. A call that may be the first to name an app user goes by that app user, any other by the
-    /// first row that it locks: of two that meet, one waits for the other and never both.
+    /// first row that it locks, so that what locks in no common order meets on one connection.
     let writes: [PostgresLane]
 
     func write(_ tenantID: UUID, _ key: String) -> PostgresLane {

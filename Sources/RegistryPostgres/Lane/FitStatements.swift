@@ -14,7 +14,7 @@ struct FitStatements: Sendable {
   /// The index of the first statement that may not share a transaction; `nil` for none.
   mutating func firstUnfit(_ statements: [PostgresStatement]) -> Int? {
     for index in statements.indices {
-      if statements[index].name == lastName, statements[index].text == lastText { continue }
+      if !lastName.isEmpty, statements[index].name == lastName, statements[index].text == lastText { continue }
       if !isFit(statements[index]) { return index }
     }
     return nil

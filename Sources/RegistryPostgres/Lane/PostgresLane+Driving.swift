@@ -113,8 +113,9 @@ extension PostgresLane {
   }
 
   /// Takes a lone caller's batch as far as its thread may be held, without another thread; the rest is done by a task
-  /// of its own, because the caller may leave before.
-  nonisolated(nonsending) private func travelAlone(_ work: Work, _ caller: LaneCaller) async -> Answer {
+  /// of its own, because the caller may leave before. Off the caller's actor, which may be busy while others wait for the
+  /// connection.
+  @concurrent private func travelAlone(_ work: Work, _ caller: LaneCaller) async -> Answer {
     guard !work.session.isStale else {
       Task.detached { await self.drive(work) }
       return await answer(to: caller)

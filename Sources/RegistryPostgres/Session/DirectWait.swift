@@ -107,10 +107,12 @@ struct DirectWait {
     self.seats = seats
   }
 
-  /// Whether to wait directly now; if so, ``end(_:)`` must follow.
+  /// Whether to wait directly now; if so, ``end(_:lookedFor:)`` must follow.
   /// - Returns: how long to look before sleeping; `nil` for no direct wait.
   mutating func begin() -> Duration? {
-    guard manner != .never, limit > .zero, users?.areSeveral != true, answers.isGiven(), seats.take() else {
+    guard manner != .never, limit > .zero, users?.areSeveral != true, held < Self.maximumHeld, answers.isGiven(),
+      seats.take()
+    else {
       return nil
     }
     // On a single processor the server cannot answer while this thread looks.

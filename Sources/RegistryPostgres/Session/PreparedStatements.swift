@@ -113,7 +113,7 @@ struct PreparedStatements {
   {
     guard limit > 0 else { return false }
     for place in statements.indices {
-      if statements[place].name == last.name, statements[place].text == last.text { continue }
+      if !last.name.isEmpty, statements[place].name == last.name, statements[place].text == last.text { continue }
       let statement = statements[place]
       guard let name = statement.name else { return false }
       guard let index = entries.index(forKey: name), !entries.values[index].isOutdated,

@@ -63,20 +63,31 @@ extension Session {
     return Ended(result: result, isReusable: isReusable, isOverdrawn: directWait.isOverdrawn())
   }
 
-  /// Reads what is there and what comes while the thread may be held.
+  /// Reads what is there and what comes while the thread may be held, which is once for the whole transaction: an answer
+  /// that trickles in, or is large, must not keep its caller from its deadline.
   private func readDirectly(_ sent: inout SentTransaction) throws(PostgresError) {
     guard PQflush(handle.pointer) == 0 else { return }
+    let end = ContinuousClock.now + directWait.limit
     while !sent.isRead {
       if PQisBusy(handle.pointer) == 1 {
         // Under TLS the socket does not tell whether there is more.
-        guard PQsslInUse(handle.pointer) == 0, !isAbandoned, let time = directWait.begin() else { return }
-        let ending = registration.waitDirectly(lookingFor: time, limit: directWait.limit)
-        directWait.end(ending, lookedFor: time)
-        guard ending != .unanswered, meter.read(from: handle) == 1, !isTooLarge else { return }
+        guard PQsslInUse(handle.pointer) == 0, !isAbandoned else { return }
+        guard waitsDirectly(until: end) else {
+          directWait.manner = .never
+          return
+        }
+        guard meter.read(from: handle) == 1, !isTooLarge else { return }
       } else {
         try take(PQgetResult(handle.pointer).map(PostgresResult.init), &sent)
       }
     }
+  }
+
+  private func waitsDirectly(until end: ContinuousClock.Instant) -> Bool {
+    guard .now < end, let time = directWait.begin() else { return false }
+    let ending = registration.waitDirectly(lookingFor: time, limit: directWait.limit)
+    directWait.end(ending, lookedFor: time)
+    return ending != .unanswered
   }
 
   /// Leaves the pipeline where nothing stands open.

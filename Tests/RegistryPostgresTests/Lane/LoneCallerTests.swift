@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Logging
 import NIOConcurrencyHelpers
@@ -53,6 +54,61 @@ struct LoneCallerTests {
         _ = try await lane.execute(sleep, deadline: .now + .milliseconds(50))
       }
       #expect(error?.code == .timedOut && error?.mayHaveTakenEffect == true)
+    }
+  }
+
+  /// Each row comes before the thread would be let go.
+  @Test(.timeLimit(.minutes(10))) func itsDeadlineHoldsWhileAnAnswerTricklesIn() async throws {
+    try await withLonelyLane { lane, _ in
+      let start = ContinuousClock.now
+      let error = await #expect(throws: PostgresError.self) {
+        _ = try await lane.execute(
+          PostgresStatement("SELECT pg_sleep(0.001), repeat('x', 9000) FROM generate_series(1, 60000)"),
+          deadline: start + .milliseconds(300))
+      }
+      #expect(error?.code == .timedOut)
+      #expect(ContinuousClock.now - start < .seconds(30))
+    }
+  }
+
+  /// A caller's actor may be busy when the answer comes; the lane does not wait for it.
+  @Test(.timeLimit(.minutes(10))) func itsActorNeedNotBeThereForTheOthers() async throws {
+    try await withLonelyLane { lane, _ in
+      let (isBusy, others) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+      let busy = BusyActor()
+      let asking = Task { try await busy.ask(lane, then: isBusy, until: others) }
+      await withCheckedContinuation { continuation in
+        Thread.detachNewThread {
+          isBusy.wait()
+          continuation.resume()
+        }
+      }
+      for number in 0..<20 { try await echo(number, on: lane) }
+      others.signal()
+      try await asking.value
+    }
+  }
+
+  private final class OneThread: SerialExecutor {
+    let queue = DispatchQueue(label: "busy")
+
+    func enqueue(_ job: consuming ExecutorJob) {
+      let job = UnownedJob(job)
+      queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    }
+  }
+
+  /// Blocks itself as soon as its question is on its way.
+  private actor BusyActor {
+    private let thread = OneThread()
+    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    func ask(_ lane: PostgresLane, then isBusy: DispatchSemaphore, until others: DispatchSemaphore) async throws {
+      thread.queue.async {
+        isBusy.signal()
+        others.wait()
+      }
+      _ = try await lane.execute(PostgresStatement("SELECT pg_sleep(0.001)"), deadline: nil)
     }
   }
 
@@ -131,8 +187,6 @@ struct LoneCallerTests {
         for number in 0..<200 { group.addTask { try await echo(number, on: lane) } }
         try await group.waitForAll()
       }
-      let isLonely = lane.state.withLockedValue { $0.machine.isLonely }
-      #expect(!isLonely)
     }
   }
 

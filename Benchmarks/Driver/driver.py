@@ -12,6 +12,7 @@ import sys
 import bars
 import cluster
 import contenders
+import machine
 import peers
 import report
 import rounds
@@ -99,8 +100,8 @@ def run(chosen):
     measured = bars.Rounds(raw)
     checks = bars.checks(measured)
     context = {
-        "machine": report.machine(),
-        "versions": {"registry": report.revision(rounds.REPOSITORY), **peers.versions(folder, commands)},
+        "machine": machine.described(),
+        "versions": {"registry": machine.revision(rounds.REPOSITORY), **peers.versions(folder, commands)},
         "seed": chosen.seed, "rounds": chosen.rounds, "left_out": left_out, "failed": measuring.failures,
         "settings": {"seconds": chosen.seconds, "warmup": chosen.warmup, "rows": chosen.rows,
                      "only": chosen.only.pattern if chosen.only else None, "server": database.settings},

@@ -1,8 +1,6 @@
 """What a run leaves behind: a table for people, Markdown, and JSON in the house's form."""
 import json
 import os
-import platform
-import subprocess
 
 import chart
 from bars import SHARED, THROUGHPUT
@@ -26,34 +24,6 @@ METHOD = """\
 - CPU is the client's user and system time in the measured window, pgbench's from its start to its end.
 - Bare statements are sent as the owner of the tables, whom no policy binds; real ones as `registry_service`, which
   every policy binds. An intake counts as one query, and so does a real read."""
-
-
-def machine():
-    """The machine in a few words, by name."""
-    found = {"system": f"{platform.system()} {platform.release()}", "architecture": platform.machine(),
-             "cores": os.cpu_count()}
-    try:
-        with open("/proc/cpuinfo") as file:
-            found["processor"] = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")),
-                                      platform.processor())
-        with open("/proc/meminfo") as file:
-            found["memory_gib"] = round(int(file.readline().split()[1]) / (1 << 20), 1)
-        with open("/etc/os-release") as file:
-            found["distribution"] = next((line.split("=", 1)[1].strip().strip('"') for line in file
-                                          if line.startswith("PRETTY_NAME")), "")
-    except (OSError, ValueError):
-        pass
-    return found
-
-
-def revision(repository):
-    """The commit that was measured, with a mark when files were changed since."""
-    try:
-        done = subprocess.run(["git", "-C", str(repository), "describe", "--always", "--dirty", "--exclude", "*"],
-                              capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 def cells(rounds):

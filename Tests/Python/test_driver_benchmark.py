@@ -13,7 +13,7 @@ import unittest.mock
 import xml.etree.ElementTree
 
 DRIVER = pathlib.Path(__file__).resolve().parent.parent.parent / "Benchmarks" / "Driver"
-sys.path.insert(0, str(DRIVER))
+sys.path[:0] = [str(DRIVER), str(DRIVER.parent)]
 
 import bars  # noqa: E402
 import chart  # noqa: E402

@@ -62,7 +62,7 @@ extension PostgresLane {
     var refused: [(continuation: UnsafeContinuation<Answer, Never>, error: PostgresError)] = []
     var starts: [Work] = []
     var abandoned: [(session: Session, batch: LaneStateMachine.BatchID)] = []
-    var commands: [Command] = []
+    var commands: [ConnectionCommands<LaneStateMachine.ConnectionID>.Command] = []
     var isOver = false
   }
 
@@ -251,8 +251,8 @@ extension PostgresLane {
     for (continuation, error) in effects.refused { continuation.resume(returning: .failure(error)) }
     for work in effects.starts { Task.detached { await self.drive(work) } }
     for (session, batch) in effects.abandoned { Task.detached { await session.abandon(batch) } }
-    for command in effects.commands { commandInput.yield(command) }
-    if effects.isOver { commandInput.finish() }
+    for command in effects.commands { commands.give(command) }
+    if effects.isOver { commands.finish() }
   }
 
   private func alarm(_ state: inout State) -> Alarm? {

@@ -26,49 +26,14 @@ extension PostgresLane {
     }
     let opener = SessionOpener(configuration: sessionConfiguration(target, reactor))
     perform { $0.start(now: .now) }
-    // A task of its own, so that connections are closed in order even when this one is cancelled.
-    let worker = Task { await self.work(opener) }
-    await withTaskCancellationHandler {
-      await withGracefulShutdownHandler {
-        await worker.value
-      } onGracefulShutdown: {
-        self.shutDown()
+    await keep {
+      await self.commands.carryOut {
+        self.state.withLockedValue { $0.machine.phase != .finished }
+      } open: { id in
+        await self.open(id, with: opener)
+      } closed: { session in
+        self.logger.debug("PostgreSQL lane closed", metadata: ["pid": "\(session.backendPID)"])
       }
-    } onCancel: {
-      self.terminate()
-    }
-    let alarm = state.withLockedValue { state in
-      defer { state.alarm = nil }
-      return state.alarm
-    }
-    alarm?.close()
-  }
-
-  private func work(_ opener: SessionOpener) async {
-    await withDiscardingTaskGroup { group in
-      for await command in commands {
-        switch command {
-        case .open(let id):
-          // Kept, so that a shutdown need not wait for a server that does not answer.
-          let opening = Task { await self.open(id, with: opener) }
-          let isWanted = state.withLockedValue { state in
-            state.openings[id] = opening
-            return state.machine.phase != .finished
-          }
-          if !isWanted { opening.cancel() }
-          group.addTask {
-            await opening.value
-            self.state.withLockedValue { _ = $0.openings.removeValue(forKey: id) }
-          }
-        case .close(let session):
-          group.addTask {
-            await session.close()
-            self.logger.debug("PostgreSQL lane closed", metadata: ["pid": "\(session.backendPID)"])
-          }
-        }
-      }
-      // The last caller may have left while a connection was still being opened.
-      cancelOpeningsIfOver()
     }
   }
 

@@ -12,7 +12,7 @@ import Synchronization
 /// Callers of one batch share a transaction: they see one `now()`, and each may see what its predecessors wrote, which
 /// then commits with it. Statements that would end the transaction, change settings or hold the connection are refused;
 /// such work belongs on a ``PostgresPool``. Creating a lane does no I/O; ``run()`` must run for as long as it is used.
-public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Service {
+public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Service, ConnectionKeeper {
   /// What one caller gets: its share of a batch's results, or an error.
   enum Answer: Sendable {
     /// To a single statement.
@@ -26,17 +26,10 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
   struct State {
     var machine: LaneStateMachine
     var sessions: [LaneStateMachine.ConnectionID: Session] = [:]
-    var openings: [LaneStateMachine.ConnectionID: Task<Void, Never>] = [:]
     var fit = FitStatements()
     var lastFailure: PostgresError?
     var alarm: Alarm?
     var hasRun = false
-  }
-
-  /// What ``run()`` has to do.
-  enum Command: Sendable {
-    case open(LaneStateMachine.ConnectionID)
-    case close(Session)
   }
 
   /// The configuration the lane was made with.
@@ -44,8 +37,7 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
   let logger: Logger
   let state: BriefLock<State>
   let nextCaller = Atomic<UInt64>(0)
-  let commands: AsyncStream<Command>
-  let commandInput: AsyncStream<Command>.Continuation
+  let commands = ConnectionCommands<LaneStateMachine.ConnectionID>()
 
   /// Makes a lane; nothing is opened or checked before ``run()``.
   /// - Parameters:
@@ -55,7 +47,6 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
     self.configuration = configuration
     self.logger = logger
     state = BriefLock(State(machine: LaneStateMachine(limits: configuration.limits)))
-    (commands, commandInput) = AsyncStream.makeStream(of: Command.self)
   }
 
   deinit {
@@ -76,19 +67,7 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
     _ body: (PostgresLane) async throws -> sending Value
   ) async throws -> sending Value {
     _ = try configuration.validated()
-    let lane = PostgresLane(configuration: configuration, logger: logger)
-    // Not a child of a group, because the closure must run on the caller's own actor.
-    let running = Task { try await lane.run() }
-    do {
-      let value = try await body(lane)
-      lane.shutDown()
-      try await running.value
-      return value
-    } catch {
-      lane.shutDown()
-      _ = await running.result
-      throw error
-    }
+    return try await PostgresLane(configuration: configuration, logger: logger).kept(isolation: isolation, body)
   }
 
   /// Runs one statement, together with whoever else calls at the moment.
@@ -160,10 +139,15 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
     cancelOpeningsIfOver()
   }
 
-  func cancelOpeningsIfOver() {
-    let openings = state.withLockedValue { state in
-      state.machine.phase == .finished ? Array(state.openings.values) : []
+  /// Those who still wait while the lane drains may need a connection that is being opened.
+  private func cancelOpeningsIfOver() {
+    if state.withLockedValue({ $0.machine.phase == .finished }) { commands.cancelOpenings() }
+  }
+
+  func takeAlarm() -> Alarm? {
+    state.withLockedValue { state in
+      defer { state.alarm = nil }
+      return state.alarm
     }
-    for opening in openings { opening.cancel() }
   }
 }

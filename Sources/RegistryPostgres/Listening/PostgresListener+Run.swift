@@ -31,22 +31,7 @@ extension PostgresListener {
     }
     let opener = SessionOpener(configuration: sessionConfiguration(target, reactor))
     perform { $0.start(now: .now) }
-    // A task of its own, so that the connection is closed in order even when this one is cancelled.
-    let worker = Task { await self.work(opener) }
-    await withTaskCancellationHandler {
-      await withGracefulShutdownHandler {
-        await worker.value
-      } onGracefulShutdown: {
-        self.shutDown()
-      }
-    } onCancel: {
-      self.shutDown()
-    }
-    let alarm = state.withLockedValue { state in
-      defer { state.alarm = nil }
-      return state.alarm
-    }
-    alarm?.close()
+    await keep { await self.work(opener) }
   }
 
   /// Opens a connection each time the state machine asks for one, and drives it to its end.

@@ -16,7 +16,7 @@ public import ServiceLifecycle
 ///   try await doAllTheWorkThereIs()
 /// }
 /// ```
-public final class PostgresListener: Service {
+public final class PostgresListener: Service, ConnectionKeeper {
   typealias Element = PostgresNotifications.Element
 
   struct State {
@@ -72,19 +72,7 @@ public final class PostgresListener: Service {
     _ body: (PostgresListener) async throws -> sending Value
   ) async throws -> sending Value {
     _ = try configuration.validated()
-    let listener = PostgresListener(configuration: configuration, logger: logger)
-    // Not a child of a group, because the closure must run on the caller's own actor.
-    let running = Task { try await listener.run() }
-    do {
-      let value = try await body(listener)
-      listener.shutDown()
-      try await running.value
-      return value
-    } catch {
-      listener.shutDown()
-      _ = await running.result
-      throw error
-    }
+    return try await PostgresListener(configuration: configuration, logger: logger).kept(isolation: isolation, body)
   }
 
   /// What comes on a channel. Nothing is subscribed before the sequence is iterated over.
@@ -121,5 +109,17 @@ public final class PostgresListener: Service {
   /// out.
   public func shutDown() {
     perform { $0.drain() }
+  }
+
+  /// Nobody is served who could wait for the end.
+  func terminate() {
+    shutDown()
+  }
+
+  func takeAlarm() -> Alarm? {
+    state.withLockedValue { state in
+      defer { state.alarm = nil }
+      return state.alarm
+    }
   }
 }

@@ -66,7 +66,7 @@ extension PostgresPool {
   /// What is done outside the lock.
   enum Effect: Sendable {
     case answer(CheckedContinuation<Result<Lent, PostgresError>, Never>, Result<Lent, PostgresError>)
-    case command(Command)
+    case command(ConnectionCommands<PoolStateMachine.ConnectionID>.Command)
     case finish
   }
 
@@ -118,8 +118,8 @@ extension PostgresPool {
     for effect in effects {
       switch effect {
       case .answer(let continuation, let result): continuation.resume(returning: result)
-      case .command(let command): commandInput.yield(command)
-      case .finish: commandInput.finish()
+      case .command(let command): commands.give(command)
+      case .finish: commands.finish()
       }
     }
   }

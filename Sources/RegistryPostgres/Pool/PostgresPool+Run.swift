@@ -21,47 +21,13 @@ extension PostgresPool {
       throw error
     }
     let opener = SessionOpener(configuration: sessionConfiguration(target, reactor))
-    // A task of its own, so that connections are closed in order even when this one is cancelled.
-    let worker = Task { await self.work(opener) }
-    await withTaskCancellationHandler {
-      await withGracefulShutdownHandler {
-        await worker.value
-      } onGracefulShutdown: {
-        self.shutDown()
-      }
-    } onCancel: {
-      self.terminate()
-    }
-    let alarm = state.withLockedValue { state in
-      defer { state.alarm = nil }
-      return state.alarm
-    }
-    alarm?.close()
-  }
-
-  /// Does what the state machine asks for until it has finished.
-  private func work(_ opener: SessionOpener) async {
-    await withDiscardingTaskGroup { group in
-      for await command in commands {
-        switch command {
-        case .open(let id):
-          // Kept, so that a shutdown need not wait for a server that does not answer.
-          let opening = Task { await self.open(id, with: opener) }
-          let isWanted = state.withLockedValue { state in
-            state.openings[id] = opening
-            return state.machine.phase == .running
-          }
-          if !isWanted { opening.cancel() }
-          group.addTask {
-            await opening.value
-            self.state.withLockedValue { _ = $0.openings.removeValue(forKey: id) }
-          }
-        case .close(let session):
-          group.addTask {
-            await session.close()
-            self.logger.debug("PostgreSQL connection closed", metadata: ["pid": "\(session.backendPID)"])
-          }
-        }
+    await keep {
+      await self.commands.carryOut {
+        self.state.withLockedValue { $0.machine.phase == .running }
+      } open: { id in
+        await self.open(id, with: opener)
+      } closed: { session in
+        self.logger.debug("PostgreSQL connection closed", metadata: ["pid": "\(session.backendPID)"])
       }
     }
   }

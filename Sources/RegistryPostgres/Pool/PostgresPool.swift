@@ -13,7 +13,7 @@ public import ServiceLifecycle
 ///   let result = try await pool.execute("SELECT 1 AS one")
 /// }
 /// ```
-public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Service {
+public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Service, ConnectionKeeper {
   typealias Lent = (id: PoolStateMachine.ConnectionID, session: Session)
 
   struct State {
@@ -23,14 +23,7 @@ public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Servic
     var nextWaiter: PoolStateMachine.WaiterID = 1
     var lastFailure: PostgresError?
     var alarm: Alarm?
-    var openings: [PoolStateMachine.ConnectionID: Task<Void, Never>] = [:]
     var hasRun = false
-  }
-
-  /// What ``run()`` has to do.
-  enum Command: Sendable {
-    case open(PoolStateMachine.ConnectionID)
-    case close(Session)
   }
 
   /// The configuration the pool was made with.
@@ -38,8 +31,7 @@ public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Servic
   let logger: Logger
   let state: NIOLockedValueBox<State>
   let users = DirectWait.Users()
-  let commands: AsyncStream<Command>
-  let commandInput: AsyncStream<Command>.Continuation
+  let commands = ConnectionCommands<PoolStateMachine.ConnectionID>()
 
   /// Makes a pool; nothing is opened or checked before ``run()``.
   /// - Parameters:
@@ -55,7 +47,6 @@ public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Servic
             maximumConnections: max(1, configuration.maximumConnections), maximumWaiting: configuration.maximumWaiting,
             maximumLifetime: configuration.maximumLifetime, maximumIdleTime: configuration.maximumIdleTime,
             outageTolerance: configuration.outageTolerance))))
-    (commands, commandInput) = AsyncStream.makeStream(of: Command.self)
   }
 
   deinit {
@@ -76,19 +67,7 @@ public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Servic
     _ body: (PostgresPool) async throws -> sending Value
   ) async throws -> sending Value {
     _ = try configuration.validated()
-    let pool = PostgresPool(configuration: configuration, logger: logger)
-    // Not a child of a group, because the closure must run on the caller's own actor.
-    let running = Task { try await pool.run() }
-    do {
-      let value = try await body(pool)
-      pool.shutDown()
-      try await running.value
-      return value
-    } catch {
-      pool.shutDown()
-      _ = await running.result
-      throw error
-    }
+    return try await PostgresPool(configuration: configuration, logger: logger).kept(isolation: isolation, body)
   }
 
   /// Runs one statement on whichever connection is free.
@@ -186,16 +165,19 @@ public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Servic
   /// Refuses new callers, waits for the connections in use and closes them all; ``run()`` then returns.
   public func shutDown() {
     perform { $0.drain() }
-    cancelOpenings()
+    commands.cancelOpenings()
   }
 
   /// As ``shutDown()``, closing the connections in use as well.
   func terminate() {
     perform { $0.terminate() }
-    cancelOpenings()
+    commands.cancelOpenings()
   }
 
-  private func cancelOpenings() {
-    for opening in state.withLockedValue({ Array($0.openings.values) }) { opening.cancel() }
+  func takeAlarm() -> Alarm? {
+    state.withLockedValue { state in
+      defer { state.alarm = nil }
+      return state.alarm
+    }
   }
 }

@@ -72,7 +72,7 @@ extension Session {
       if PQisBusy(handle.pointer) == 1 {
         // Under TLS the socket does not tell whether there is more.
         guard PQsslInUse(handle.pointer) == 0, !isAbandoned else { return }
-        guard waitsDirectly(until: end) else {
+        guard .now < end, isAnsweredDirectly() else {
           directWait.manner = .never
           return
         }
@@ -81,13 +81,6 @@ extension Session {
         try take(PQgetResult(handle.pointer).map(PostgresResult.init), &sent)
       }
     }
-  }
-
-  private func waitsDirectly(until end: ContinuousClock.Instant) -> Bool {
-    guard .now < end, let time = directWait.begin() else { return false }
-    let ending = registration.waitDirectly(lookingFor: time, limit: directWait.limit)
-    directWait.end(ending, lookedFor: time)
-    return ending != .unanswered
   }
 
   /// Leaves the pipeline where nothing stands open.

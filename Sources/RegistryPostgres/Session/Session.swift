@@ -203,13 +203,17 @@ actor Session {
   /// Whether the present operation has read more than it may gather in memory.
   var isTooLarge: Bool { configuration.maximumResultBytes.map { meter.bytes > $0 } ?? false }
 
+  /// Waits for something to read on the present thread, as far as that is allowed now.
+  func isAnsweredDirectly() -> Bool {
+    guard let time = directWait.begin() else { return false }
+    let ending = registration.waitDirectly(lookingFor: time, limit: directWait.limit)
+    directWait.end(ending, lookedFor: time)
+    return ending != .unanswered
+  }
+
   /// Waits for the socket; asks the server to cancel, once, when the time is over or the caller has gone.
   func waitForSocket(_ interest: Interest) async throws(PostgresError) {
-    if interest == .read, let time = directWait.begin() {
-      let ending = registration.waitDirectly(lookingFor: time, limit: directWait.limit)
-      directWait.end(ending, lookedFor: time)
-      if ending != .unanswered { return }
-    }
+    if interest == .read, isAnsweredDirectly() { return }
     directWait.letGo()
     let wakeup =
       isAbandoned && shield == nil

@@ -88,6 +88,7 @@ let package = Package(
       name: "ConnectionRegistryHummingbird",
       dependencies: [
         "ConnectionRegistry", "RegistryModel",
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),

@@ -16,6 +16,8 @@ public struct RegistryRoutes: OptionSet, Sendable {
   public static let api = RegistryRoutes(rawValue: 1 << 2)
   /// `GET /healthz` and `GET /readyz`.
   public static let health = RegistryRoutes(rawValue: 1 << 3)
+  /// `GET /openapi.json` and `GET /docs`: what the API takes and answers, for programs and for people.
+  public static let documentation = RegistryRoutes(rawValue: 1 << 4)
   /// All groups.
-  public static let all: RegistryRoutes = [.webhooks, .callbacks, .api, .health]
+  public static let all: RegistryRoutes = [.webhooks, .callbacks, .api, .health, .documentation]
 }

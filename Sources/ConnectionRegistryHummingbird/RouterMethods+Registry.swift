@@ -23,10 +23,9 @@ extension RouterMethods {
       .add(middleware: ProblemMiddleware<Context>())
     if routes.contains(.webhooks) { WebhookRoutes(registry: registry).add(to: group) }
     if routes.contains(.callbacks) { CallbackRoutes(registry: registry).add(to: group) }
-    if routes.contains(.api) {
-      SessionRoutes(registry: registry).add(to: group)
-      ConnectionRoutes(registry: registry).add(to: group)
-    }
+    let operations = APIOperations(registry: registry)
+    if routes.contains(.api) { operations.add(to: group) }
+    if routes.contains(.documentation) { DocumentationRoutes(operations: operations.all).add(to: group) }
     if routes.contains(.health) { HealthRoutes(registry: registry).add(to: group) }
   }
 }

@@ -102,6 +102,55 @@ package enum RFC3339 {
     return whole.dropLast() + "." + String(repeating: "0", count: 6 - digits.count) + digits + "Z"
   }
 
+  /// Reads a time of a request, strictly: `2026-03-01T09:30:00Z`, with or without a fraction, with `Z` or an offset.
+  ///
+  /// - Parameter text: The time.
+  /// - Returns: The time between the years 1 and 9999, to the microsecond; nil for anything else, a time without zone
+  ///   and a day that no calendar has included.
+  package static func strictDate(from text: String) -> Date? {
+    var rest = Substring(text)
+    func number(_ digits: Int, before mark: String = "") -> Int? {
+      let part = rest.prefix(digits)
+      guard part.utf8.count == digits, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+      rest = rest.dropFirst(digits)
+      guard mark.isEmpty || rest.first.map({ mark.contains($0) }) == true else { return nil }
+      rest = rest.dropFirst(mark.isEmpty ? 0 : 1)
+      return Int(part)
+    }
+    guard let year = number(4, before: "-"), let month = number(2, before: "-"), let day = number(2, before: "Tt"),
+      let hour = number(2, before: ":"), let minute = number(2, before: ":"), let second = number(2)
+    else { return nil }
+    var microseconds = 0.0
+    if rest.first == "." {
+      let digits = rest.dropFirst().prefix { $0.isASCII && $0.isNumber }
+      guard (1...32).contains(digits.count), let fraction = Double("0.\(digits)") else { return nil }
+      microseconds = (fraction * 1_000_000).rounded(.down)
+      rest = rest.dropFirst(digits.count + 1)
+    }
+    var offset = 0
+    if rest == "Z" || rest == "z" {
+      rest = ""
+    } else {
+      guard let sign = ["+": 1, "-": -1][String(rest.prefix(1))] else { return nil }
+      rest = rest.dropFirst()
+      guard let hours = number(2, before: ":"), let minutes = number(2), hours < 24, minutes < 60 else { return nil }
+      offset = sign * (hours * 3_600 + minutes * 60)
+    }
+    let isLeap = year.isMultiple(of: 4) && (!year.isMultiple(of: 100) || year.isMultiple(of: 400))
+    let lengths = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    // A leap second is the second after: PostgreSQL counts none.
+    guard rest.isEmpty, (1...9_999).contains(year), (1...12).contains(month), (1...lengths[month - 1]).contains(day),
+      hour < 24, minute < 60, second <= 60
+    else { return nil }
+    let before = year - 1
+    let days =
+      before * 365 + before / 4 - before / 100 + before / 400 + lengths.prefix(month - 1).reduce(0, +) + day - 1
+      - 719_162
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset
+    guard (-62_135_596_800...253_402_300_799).contains(seconds) else { return nil }
+    return Date(timeIntervalSince1970: Double(seconds) + microseconds / 1_000_000)
+  }
+
   package static func date(from text: String) -> Date? {
     guard let dot = text.firstIndex(of: ".") else { return try? Date(text, strategy: .iso8601) }
     let tail = text[text.index(after: dot)...]

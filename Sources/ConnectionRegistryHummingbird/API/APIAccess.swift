@@ -18,7 +18,7 @@ enum APIAccess {
   ) async throws -> APIKeyGrant {
     let presented = request.headers[values: .authorization]
     guard presented.count == 1, let token = bearerToken(presented[0]) else {
-      throw Problem(.unauthorized, "unauthenticated", "Send one API key, as \"Authorization: Bearer crk_…\".")
+      throw Problem(.unauthenticated, "Send one API key, as \"Authorization: Bearer crk_…\".")
     }
     let grant = try await registry.keys.authenticate(token)
     try grant.require(scope)

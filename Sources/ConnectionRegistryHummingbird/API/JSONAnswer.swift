@@ -6,12 +6,8 @@ import NIOCore
 
 /// Answers in the registry's JSON.
 enum JSONAnswer {
-  /// Encodes one page of a list; at its end `next_cursor` is null, and not left out.
-  static func response<Item: Encodable>(_ page: Listed<Item>) throws -> Response {
-    try response(PageBody(items: page.items, nextCursor: page.nextCursor), status: .ok)
-  }
-
-  private struct PageBody<Item: Encodable>: Encodable {
+  /// One page of a list; at its end `next_cursor` is null, and not left out.
+  struct PageBody<Item: Encodable>: Encodable {
     var items: [Item]
     var nextCursor: String?
 

@@ -1,100 +1,86 @@
+import ConnectionRegistry
 import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
 import NIOFoundationCompat
 
-/// A body whose members are all known.
-protocol StrictBody: Decodable {
-  associatedtype CodingKeys: CodingKey & CaseIterable
-}
+/// A body that is read into a value of its own; its schema names every member.
+protocol StrictBody: Decodable, Sendable {}
 
 /// Bodies of requests to `/v1`, read strictly.
 enum JSONBody {
   /// The largest body that is read, in bytes.
   static let maximumBytes = 64 * 1024
 
-  /// Reads a body as one JSON object.
-  ///
-  /// A member that the route does not know is an error and not overlooked: with `reference-id` for `reference_id` a
-  /// session would begin that belongs to nobody.
+  /// Reads a body and holds it against its schema.
   ///
   /// - Parameters:
-  ///   - type: What to read.
+  ///   - schema: What the body must be.
   ///   - request: The request.
-  /// - Returns: The body.
+  ///   - isOptional: Whether an empty body may stand for one without members.
+  /// - Returns: The body, which fits the schema.
   /// - Throws: ``Problem``: `content_too_large`, `unsupported_media_type`, `invalid_json`, or `invalid_request` with
   ///   the name of the field.
-  static func decode<Body: StrictBody>(_ type: Body.Type, from request: Request) async throws -> Body {
-    if let contentType = request.headers[.contentType] {
-      let essence = contentType.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
-      guard essence == "application/json" else {
-        throw Problem(.unsupportedMediaType, "unsupported_media_type", "The body must be application/json.")
-      }
-    }
+  static func read(_ schema: APISchema, from request: Request, isOptional: Bool) async throws -> Data {
+    if let contentType = request.headers[.contentType] { try check(contentType) }
     let bytes: ByteBuffer
     do {
       bytes = try await request.body.collect(upTo: maximumBytes)
     } catch is NIOTooManyBytesError {
-      throw Problem(.contentTooLarge, "content_too_large", "The body may have \(maximumBytes) bytes.")
+      throw Problem(.contentTooLarge, "The body may have \(maximumBytes) bytes.")
     }
+    if isOptional, bytes.readableBytes == 0 { return Data("{}".utf8) }
     let data = Data(buffer: bytes)
-    let decoder = JSONDecoder()
+    let value: JSONNode
     do {
-      try reject(unknownIn: decoder.decode(MemberNames.self, from: data), of: type)
-      return try decoder.decode(type, from: data)
+      value = try JSONDecoder().decode(JSONNode.self, from: data)
+    } catch {
+      throw Problem(.invalidJSON, "The body is not JSON in UTF-8.")
+    }
+    do {
+      try schema.check(value)
+    } catch {
+      throw Problem(.invalidRequest, error.sentence, field: error.path.isEmpty ? nil : error.path)
+    }
+    return data
+  }
+
+  /// Reads a value out of a body that fits its schema.
+  ///
+  /// - Parameters:
+  ///   - type: What to read.
+  ///   - data: The body.
+  /// - Returns: The value.
+  /// - Throws: ``Problem`` `invalid_request` that names the field.
+  static func decode<Body: StrictBody>(_ type: Body.Type, from data: Data) throws -> Body {
+    do {
+      return try RegistryJSON.decoder().decode(type, from: data)
     } catch let error as DecodingError {
       throw problem(error)
     }
   }
 
-  private static func reject<Body: StrictBody>(unknownIn names: MemberNames, of type: Body.Type) throws {
-    let known = Body.CodingKeys.allCases.map(\.stringValue)
-    guard let unknown = names.names.first(where: { !known.contains($0) }) else { return }
-    throw Problem(
-      .badRequest, "invalid_request", "The body takes \(known.joined(separator: ", ")), and nothing else.",
-      field: String(unknown.prefix(64)))
+  /// JSON is UTF-8 (RFC 8259), and a charset may say so.
+  private static func check(_ contentType: String) throws {
+    let parts = contentType.split(separator: ";", omittingEmptySubsequences: false)
+      .map { $0.trimmingCharacters(in: .whitespaces).lowercased() }
+    let charset = parts.dropFirst().first { $0.hasPrefix("charset=") }?.dropFirst("charset=".count)
+      .trimmingCharacters(in: CharacterSet(charactersIn: "\""))
+    guard let essence = parts.first, essence == "application/json" || essence.hasSuffix("+json"),
+      charset == nil || charset == "utf-8" || charset == "utf8"
+    else { throw Problem(.unsupportedMediaType, "The body must be application/json, in UTF-8.") }
   }
 
   private static func problem(_ error: DecodingError) -> Problem {
-    func field(_ path: [any CodingKey]) -> String? {
-      path.isEmpty ? nil : path.map(\.stringValue).joined(separator: ".")
-    }
-    switch error {
-    case .keyNotFound(let key, let context):
-      return Problem(.badRequest, "invalid_request", "The field is required.", field: field(context.codingPath + [key]))
-    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
-      guard let field = field(context.codingPath) else {
-        return Problem(.badRequest, "invalid_request", "The body must be a JSON object.")
+    let path: [any CodingKey] =
+      switch error {
+      case .keyNotFound(let key, let context): context.codingPath + [key]
+      case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+        context.codingPath
+      @unknown default: []
       }
-      return Problem(.badRequest, "invalid_request", "The field must be \(name(of: type)).", field: field)
-    default:
-      return Problem(.badRequest, "invalid_json", "The body is not JSON in UTF-8.")
-    }
-  }
-
-  private static func name(of type: Any.Type) -> String {
-    switch type {
-    case is String.Type: "text"
-    case is Bool.Type: "true or false"
-    case is [String].Type, is [Any].Type: "a list of texts"
-    default: "of another type"
-    }
-  }
-}
-
-/// The names of an object's members.
-private struct MemberNames: Decodable {
-  let names: [String]
-
-  private struct Name: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init?(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-  }
-
-  init(from decoder: any Decoder) throws {
-    names = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue).sorted()
+    let field = path.map(\.stringValue).joined(separator: ".")
+    return Problem(.invalidRequest, "The value cannot be taken.", field: field.isEmpty ? nil : field)
   }
 }

@@ -17,29 +17,47 @@ struct Problem: Error, Encodable {
   var requestID: String?
   /// Seconds after which trying again makes sense; becomes `Retry-After`.
   var retryAfter: Int?
+  /// Headers that this problem needs beside its own, such as `Allow`.
+  var headers: HTTPFields = [:]
 
   private enum CodingKeys: String, CodingKey {
     case type, title, status, code, detail, field
     case requestID = "request_id"
   }
 
+  /// Describes a problem.
+  ///
+  /// - Parameters:
+  ///   - code: What kind of problem it is.
+  ///   - detail: What was wrong and what would be right, as a sentence without secrets.
+  ///   - field: The member of the body, the query or the path that was wrong.
+  ///   - retryAfter: Seconds after which trying again makes sense.
+  ///   - headers: Headers that the answer needs beside the usual ones.
   init(
-    _ status: HTTPResponse.Status, _ code: String, _ detail: String, field: String? = nil, retryAfter: Int? = nil
+    _ code: ProblemCode, _ detail: String, field: String? = nil, retryAfter: Int? = nil, headers: HTTPFields = [:]
   ) {
+    self.init(
+      status: code.status, code: code.code, detail: detail, field: field, retryAfter: retryAfter, headers: headers)
+  }
+
+  init(status: Int, code: String, detail: String, field: String?, retryAfter: Int?, headers: HTTPFields = [:]) {
     self.type = "urn:connection-registry:problem:\(code)"
-    self.title = Self.titles[status.code] ?? "Error"
-    self.status = status.code
+    self.title = Self.titles[status] ?? "Error"
+    self.status = status
     self.code = code
     self.detail = detail
     self.field = field
     self.retryAfter = retryAfter
+    self.headers = headers
   }
 
   /// The statuses' own names (RFC 9110), which a status made from a number does not know.
   private static let titles = [
-    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict",
-    413: "Content Too Large", 415: "Unsupported Media Type", 500: "Internal Server Error", 502: "Bad Gateway",
-    503: "Service Unavailable",
+    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+    409: "Conflict", 412: "Precondition Failed", 413: "Content Too Large", 414: "URI Too Long",
+    415: "Unsupported Media Type", 422: "Unprocessable Content", 429: "Too Many Requests",
+    431: "Request Header Fields Too Large", 500: "Internal Server Error", 502: "Bad Gateway",
+    503: "Service Unavailable", 504: "Gateway Timeout",
   ]
 
   /// The answer to a request that failed with this problem.
@@ -52,7 +70,9 @@ struct Problem: Error, Encodable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let body = (try? encoder.encode(problem)).map { ByteBuffer(bytes: $0) } ?? ByteBuffer()
-    var headers: HTTPFields = [.contentType: "application/problem+json", .cacheControl: "no-store"]
+    var headers = self.headers
+    headers[.contentType] = "application/problem+json"
+    headers[.cacheControl] = "no-store"
     if let retryAfter { headers[.retryAfter] = String(retryAfter) }
     if status == HTTPResponse.Status.unauthorized.code { headers[.wwwAuthenticate] = "Bearer" }
     return Response(

@@ -33,20 +33,21 @@ extension Problem {
   /// The problem of an error that only has a status.
   init(_ status: HTTPResponse.Status) {
     switch status.code {
-    case 404: self.init(status, "not_found", "There is nothing at this path for this method.")
-    case 413: self.init(status, "content_too_large", "The body is larger than this route takes.")
-    case 500...:
-      self.init(status, "internal", "The registry could not do this; its log says why, under this request id.")
-    default: self.init(status, "invalid_request", "The request cannot be read.")
+    case 404: self.init(.notFound, "There is nothing at this path for this method.")
+    case 413: self.init(.contentTooLarge, "The body is larger than this route takes.")
+    case 500...: self.init(.internalFailure, "The registry could not do this; its log says why, under this request id.")
+    default:
+      self.init(
+        status: status.code, code: ProblemCode.invalidRequest.code, detail: "The request cannot be read.", field: nil,
+        retryAfter: nil)
     }
   }
 
   /// The problem of an error of the registry's.
   init(_ error: RegistryError) {
-    let status = HTTPResponse.Status(code: error.code.httpStatus)
     self.init(
-      status, error.code.description, Self.sentence(error.message), field: error.field,
-      retryAfter: status.code == 503 ? 5 : nil)
+      status: error.code.httpStatus, code: error.code.description, detail: Self.sentence(error.message),
+      field: error.field, retryAfter: error.code.httpStatus == 503 ? 5 : nil)
   }
 
   private static func sentence(_ message: String) -> String {

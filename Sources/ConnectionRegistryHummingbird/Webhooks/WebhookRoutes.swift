@@ -24,9 +24,9 @@ struct WebhookRoutes: Sendable {
         body: .init(byteBuffer: ByteBuffer(string: #"{"disposition":"\#(answer.disposition.rawValue)"}"#)))
     case 401:
       // One answer for a wrong signature and for a tenant that does not exist.
-      throw Problem(.unauthorized, "unauthenticated", "The signature does not match the body and a secret known here.")
+      throw Problem(.unauthenticated, "The signature does not match the body and a secret known here.")
     case 413:
-      throw Problem(.contentTooLarge, "content_too_large", "The webhook's body is larger than its type may be.")
+      throw Problem(.contentTooLarge, "The webhook's body is larger than its type may be.")
     default:
       throw Problem(HTTPResponse.Status(code: answer.status))
     }

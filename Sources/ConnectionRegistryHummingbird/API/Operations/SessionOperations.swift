@@ -1,0 +1,66 @@
+import ConnectionRegistry
+import Foundation
+import HTTPTypes
+
+/// `/v1/sessions`: opening sessions, and looking at them.
+enum SessionOperations {
+  static func all(_ registry: ConnectionRegistry) -> [APIOperation] {
+    [
+      APIOperation(
+        .post, "/v1/sessions", id: "openSession", tag: .sessions, scope: .sessionsWrite, summary: "Open a session",
+        description: """
+          Begins one attempt of an app user to connect, and gives out where to send the browser (`auth_url`). A \
+          repetition with the same `Idempotency-Key` gives the same session, and asks Terra again only where Terra \
+          failed or was not reached.
+          """,
+        body: SessionSchemas.new, idempotency: .own,
+        answer: .created(
+          SessionSchemas.session, "The session.", links: [.to("showSession", "session_id", from: "/session_id")]),
+        problems: [.returnURLNotAllowed, .terraRefused, .terraUnavailable]
+      ) { call in
+        let session = try await registry.sessions.open(
+          tenant: call.tenant, try call.body(NewSessionBody.self).session, idempotencyKey: call.idempotencyKey)
+        return try .json(
+          session, status: .created, location: "/v1/sessions/\(session.sessionID.text)")
+      },
+      APIOperation(
+        .get, "/v1/sessions", id: "listSessions", tag: .sessions, scope: .connectionsRead, summary: "List sessions",
+        description: "Sessions, oldest first.",
+        parameters: [.query("reference_id", .text(1...1_024), "Only of this app user.")] + APIParameter.page,
+        answer: .page(
+          of: SessionSchemas.session, "A page of sessions.",
+          links: [.to("showSession", "session_id", from: "/items/0/session_id")])
+      ) { call in
+        try .page(
+          await registry.sessions.list(
+            tenant: call.tenant, referenceID: call.query["reference_id"], page: call.query.page))
+      },
+      APIOperation(
+        .get, "/v1/sessions/{session_id}", id: "showSession", tag: .sessions, scope: .connectionsRead,
+        summary: "Show a session", description: "One session with what became of it.",
+        parameters: [.path("session_id", .uuid, "The session's id.")],
+        answer: .ok(SessionSchemas.session, "The session.")
+      ) { call in
+        try .json(await registry.sessions.show(tenant: call.tenant, call.id("session_id")))
+      },
+    ]
+  }
+}
+
+/// The body of `POST /v1/sessions`.
+struct NewSessionBody: StrictBody {
+  var referenceID: String?
+  var resource: String?
+  var success: String
+  var failure: String
+  var language: String?
+  var providers: [String]?
+  var multiAuth: Bool?
+
+  /// What the registry opens.
+  var session: NewAuthSession {
+    NewAuthSession(
+      referenceID: referenceID, resource: resource, success: success, failure: failure, language: language,
+      providers: providers, multiAuth: multiAuth ?? false)
+  }
+}

@@ -1,0 +1,74 @@
+import ConnectionRegistry
+import HTTPTypes
+
+/// The stable code of a problem, with its status and when it occurs. `docs/api.md` lists them all.
+struct ProblemCode: Sendable, Hashable {
+  let code: String
+  let status: Int
+  /// When it occurs and what to do, as one sentence.
+  let meaning: String
+
+  init(_ status: Int, _ code: String, _ meaning: String) {
+    self.status = status
+    self.code = code
+    self.meaning = meaning
+  }
+
+  private init(_ code: RegistryError.Code, _ meaning: String) {
+    self.init(code.httpStatus, code.description, meaning)
+  }
+
+  static let invalidRequest = ProblemCode(
+    .invalidRequest, "A parameter, a header or a member of the body cannot be taken; `field` names it.")
+  static let invalidJSON = ProblemCode(400, "invalid_json", "The body is not JSON in UTF-8.")
+  static let returnURLNotAllowed = ProblemCode(
+    .returnURLNotAllowed, "The URL to return to is not on the tenant's allow-list.")
+  static let unauthenticated = ProblemCode(
+    .unauthenticated, "The API key is absent, unknown, revoked or expired, or its tenant is disabled.")
+  static let forbidden = ProblemCode(.forbidden, "The API key lacks the scope that this operation needs.")
+  static let notFound = ProblemCode(.notFound, "There is no such object in this tenant.")
+  static let tenantUnknown = ProblemCode(.tenantUnknown, "No tenant has this slug, or it was just disabled.")
+  static let methodNotAllowed = ProblemCode(
+    405, "method_not_allowed", "The path is known, the method is not; `Allow` lists those that are.")
+  static let tenantExists = ProblemCode(.tenantExists, "A tenant with this slug exists.")
+  static let idempotencyConflict = ProblemCode(
+    .idempotencyConflict, "The `Idempotency-Key` was used with another request: use a new one.")
+  static let idempotencyInProgress = ProblemCode(
+    409, "idempotency_in_progress", "The first request with this `Idempotency-Key` is under way: try again shortly.")
+  static let alreadyRunning = ProblemCode(.alreadyRunning, "A reconciliation of this tenant is under way.")
+  static let preconditionFailed = ProblemCode(
+    412, "precondition_failed", "The object has changed since the `ETag` in `If-Match` was given: read it again.")
+  static let contentTooLarge = ProblemCode(413, "content_too_large", "The body is larger than the operation takes.")
+  static let uriTooLong = ProblemCode(414, "uri_too_long", "The path and the query together are too long.")
+  static let unsupportedMediaType = ProblemCode(
+    415, "unsupported_media_type", "The body must be `application/json`, in UTF-8.")
+  static let rateLimited = ProblemCode(
+    429, "rate_limited", "The API key has made too many requests: wait as long as `Retry-After` says.")
+  static let headersTooLarge = ProblemCode(431, "headers_too_large", "The request's headers are too large.")
+  static let internalFailure = ProblemCode(
+    .internalFailure, "The registry failed; its log says why, under the problem's `request_id`.")
+  static let secretUnreadable = ProblemCode(
+    .secretUnreadable, "A sealed secret cannot be opened with the master keys at hand.")
+  static let terraRefused = ProblemCode(.terraRefused, "Terra refused the call; `detail` says why.")
+  static let terraUnavailable = ProblemCode(.terraUnavailable, "Terra could not be reached, or failed.")
+  static let databaseUnavailable = ProblemCode(
+    .databaseUnavailable, "PostgreSQL cannot be reached: try again after `Retry-After`.")
+  static let schemaNotMigrated = ProblemCode(.schemaNotMigrated, "The database lacks a part of the schema.")
+  static let schemaNewer = ProblemCode(.schemaNewer, "The database holds what this version does not know.")
+  static let timedOut = ProblemCode(
+    503, "timed_out", "The registry could not answer in time: try again after `Retry-After`.")
+
+  /// All codes, by status.
+  static let all: [ProblemCode] = [
+    invalidRequest, invalidJSON, returnURLNotAllowed, unauthenticated, forbidden, notFound, tenantUnknown,
+    methodNotAllowed, tenantExists, idempotencyConflict, idempotencyInProgress, alreadyRunning, preconditionFailed,
+    contentTooLarge, uriTooLong, unsupportedMediaType, rateLimited, headersTooLarge, internalFailure, secretUnreadable,
+    terraRefused, terraUnavailable, databaseUnavailable, schemaNotMigrated, schemaNewer, timedOut,
+  ]
+
+  /// What may go wrong with every operation of `/v1`.
+  static let ofEveryOperation: [ProblemCode] = [
+    invalidRequest, unauthenticated, forbidden, tenantUnknown, uriTooLong, rateLimited, headersTooLarge,
+    internalFailure, databaseUnavailable, schemaNotMigrated, schemaNewer, timedOut,
+  ]
+}

@@ -6,7 +6,8 @@ DECLARE
   tables CONSTANT text[] := ARRAY[
     'tenant', 'tenant_secret', 'api_key', 'app_user', 'auth_session', 'auth_event_key', 'auth_event', 'webhook_receipt',
     'webhook_receipt_count', 'redirect_callback', 'correction', 'connection', 'connection_change',
-    'reconciliation_state', 'reconciliation_run', 'reconciliation_subject', 'finding'];
+    'reconciliation_state', 'reconciliation_run', 'reconciliation_subject', 'finding',
+    'finding_change'];
   name text;
   distributed boolean;
 BEGIN

@@ -181,26 +181,3 @@ FROM registry.reconciliation_run r
 WHERE r.tenant_id = $1::uuid AND ($2::uuid IS NULL OR r.run_id = $2)
   AND ($3::timestamptz IS NULL OR (r.started_at, r.run_id) < ($3, $4::uuid))
 ORDER BY r.started_at DESC, r.run_id DESC LIMIT $5::bigint;
-
--- name: finding_list
--- long: yes
-SELECT f.finding_id, f.kind, f.severity, f.reason_code, f.subject_type, f.subject, f.status, f.for_operators,
-  f.evidence::text AS evidence, f.first_seen_at, f.last_seen_at, f.times_opened, f.resolved_at, now() AS at
-FROM registry.finding f
-WHERE f.tenant_id = $1::uuid AND ($2::uuid IS NULL OR f.finding_id = $2)
-  AND ($3::text IS NULL OR f.kind = $3)
-  AND f.severity = ANY ($4::text[]) AND f.status = ANY ($5::text[])
-  AND ($6::timestamptz IS NULL OR (f.first_seen_at, f.finding_id) > ($6, $7::uuid))
-ORDER BY f.first_seen_at, f.finding_id LIMIT $8::bigint;
-
--- name: finding_list_for_operators
--- long: yes
--- role: worker
-SELECT f.finding_id, f.kind, f.severity, f.reason_code, f.subject_type, f.subject, f.status, f.for_operators,
-  f.evidence::text AS evidence, f.first_seen_at, f.last_seen_at, f.times_opened, f.resolved_at, now() AS at
-FROM registry.finding f
-WHERE f.tenant_id = $1::uuid AND ($2::uuid IS NULL OR f.finding_id = $2)
-  AND ($3::text IS NULL OR f.kind = $3)
-  AND f.severity = ANY ($4::text[]) AND f.status = ANY ($5::text[])
-  AND ($6::timestamptz IS NULL OR (f.first_seen_at, f.finding_id) > ($6, $7::uuid))
-ORDER BY f.first_seen_at, f.finding_id LIMIT $8::bigint;

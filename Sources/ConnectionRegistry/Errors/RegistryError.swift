@@ -38,6 +38,8 @@ public struct RegistryError: Error, Sendable, Hashable {
     public static let schemaNewer = Code(description: "schema_newer", httpStatus: 503)
     /// A reconciliation of the tenant is under way.
     public static let alreadyRunning = Code(description: "already_running", httpStatus: 409)
+    /// The finding has vanished or was repaired, so there is nothing left to acknowledge.
+    public static let findingResolved = Code(description: "finding_resolved", httpStatus: 409)
     /// A secret cannot be opened with the master keys at hand.
     public static let secretUnreadable = Code(description: "secret_unreadable", httpStatus: 500)
     /// The registry failed in a way that it does not know.

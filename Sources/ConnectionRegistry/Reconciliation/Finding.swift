@@ -39,16 +39,32 @@ public struct Finding: Sendable, Hashable, Codable {
   public var forOperators: Bool
   /// When it was first found.
   public var firstSeenAt: Date
+  /// Since when it stands: later than ``firstSeenAt`` where it has come back.
+  public var openedAt: Date
   /// When it was last found.
   public var lastSeenAt: Date
   /// How old it is, in seconds.
   public var ageSeconds: Double
+  /// How old it is, roughly.
+  public var age: FindingAge
+  /// By when somebody should have dealt with it, by its severity's target.
+  public var dueAt: Date
+  /// Whether it stood, or stands, longer than its severity's target.
+  public var isOverdue: Bool
   /// How often it opened.
   public var timesOpened: Int
+  /// How often it came back after it had vanished or was repaired.
+  public var reopened: Int
   /// When it vanished or was repaired.
   public var resolvedAt: Date?
+  /// Who has taken it on; nil where nobody has, or the time is over.
+  public var acknowledgement: FindingAcknowledgement?
   /// One sentence for a person.
   public var summary: String
+  /// What to do about it, in one sentence.
+  public var suggestion: String
+  /// Where its kind is described, below the project's root.
+  public var documentation: String
   /// What shows it.
   public var evidence: [Evidence]
 }

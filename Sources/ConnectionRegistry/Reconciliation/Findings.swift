@@ -51,15 +51,10 @@ public struct Findings: Sendable {
   public func show(tenant: String, _ findingID: UUID, includingOperators: Bool = false) async throws -> FindingDetail {
     let entry = try await directory.require(tenant)
     let id = entry.tenant.id
-    let all = FindingFilter(statuses: Set(FindingStatus.allCases))
-    let parameters: [PostgresParameter] = [
-      .uuid(id), .uuid(findingID), .null, .textArray(all.severityTexts), .textArray(all.statusTexts), .null, .null,
-      .int(1),
-    ]
-    var rows = Array(try await database.run(id, Self.statement(RegistryStatements.findingList, parameters)).rows)
+    var rows = Array(try await database.run(id, Self.one(RegistryStatements.findingList, id, findingID)).rows)
     if rows.isEmpty, includingOperators {
       let others = try await database.runAcrossTenants([
-        Self.statement(RegistryStatements.findingListForOperators, parameters)
+        Self.one(RegistryStatements.findingListForOperators, id, findingID)
       ])
       rows = others.flatMap { Array($0.rows) }
     }
@@ -120,26 +115,12 @@ public struct Findings: Sendable {
   private static func statement(_ named: NamedStatement, _ parameters: [PostgresParameter]) -> BoundStatement {
     BoundStatement(named: named, parameters: parameters)
   }
-}
 
-extension Finding {
-  init(row: PostgresRow, tenant: String) throws {
-    guard let kind = FindingKind(rawValue: try row.decode("kind")),
-      let severity = FindingSeverity(rawValue: try row.decode("severity")),
-      let status = FindingStatus(rawValue: try row.decode("status"))
-    else { throw RegistryError(.schemaNewer, "a finding is of a kind that this version does not know") }
-    let reasonCode = try row.decode("reason_code", as: String.self)
-    let firstSeenAt = try row.decode("first_seen_at", as: Date.self)
-    let ended = try row.decodeIfPresent("resolved_at", as: Date.self)
-    let at = try row.decode("at", as: Date.self)
-    let evidence = try RegistryJSON.decoder().decode(
-      [Evidence].self, from: Data(try row.decode("evidence", as: String.self).utf8))
-    self.init(
-      id: try row.decode("finding_id"), tenant: tenant, kind: kind, severity: severity, reasonCode: reasonCode,
-      subject: Subject(type: try row.decode("subject_type"), id: try row.decode("subject")), status: status,
-      forOperators: try row.decode("for_operators"), firstSeenAt: firstSeenAt,
-      lastSeenAt: try row.decode("last_seen_at"),
-      ageSeconds: (ended ?? at).timeIntervalSince(firstSeenAt), timesOpened: try row.decode("times_opened"),
-      resolvedAt: ended, summary: kind.summary(reasonCode: reasonCode), evidence: evidence)
+  /// One of the two lists, for one finding in whatever state.
+  static func one(_ list: NamedStatement, _ tenantID: UUID, _ id: UUID) -> BoundStatement {
+    let all = FindingFilter(statuses: Set(FindingStatus.allCases))
+    return list(
+      .uuid(tenantID), .uuid(id), .null, .textArray(all.severityTexts), .textArray(all.statusTexts), .null, .null,
+      .int(1))
   }
 }

@@ -110,12 +110,16 @@ public struct Reconciliations: Sendable {
           family.judge(subjects, of: tenant, runID: runID, timing: timing),
           RegistryStatements.reconcileVanish(id, run, .text(family.rawValue), .textArray(subjects)),
           RegistryStatements.reconciliationSliceDone(id, run, .text(family.rawValue), .textArray(subjects)),
+          RegistryStatements.findingChangeAppend(id, run),
+          RegistryStatements.findingChangeAnnounce(id),
         ])
       examined += subjects.count
     }
     _ = try await database.runAcrossTenants([
       RegistryStatements.reconcileForeignClaims(id, run, .timestamp(start)),
       RegistryStatements.reconcileVanishForeignClaims(id, run),
+      RegistryStatements.findingChangeAppendForOperators(id, run),
+      RegistryStatements.findingChangeAnnounceForOperators(id),
     ])
     return examined
   }
@@ -128,6 +132,9 @@ public struct Reconciliations: Sendable {
     let results = try await database.run(
       tenant.id,
       [
+        RegistryStatements.findingAcknowledgementEnd(id),
+        RegistryStatements.findingChangeAppend(id, run),
+        RegistryStatements.findingChangeAnnounce(id),
         RegistryStatements.reconciliationFinish(id, run, .text(outcome.rawValue), .int(examined), .text(error)),
         RegistryStatements.reconciliationRelease(id, run, .timestamp(watermark)),
         RegistryStatements.reconciliationRunList(id, run, .null, .null, .int(1)),

@@ -10,6 +10,15 @@ public enum FindingSeverity: String, Sendable, Hashable, CaseIterable, Codable, 
   /// Whether `left` comes before `right`.
   public static func < (left: FindingSeverity, right: FindingSeverity) -> Bool { left.order < right.order }
 
+  /// Within how many seconds somebody should have dealt with a finding that matters so much, or acknowledged it.
+  public var target: Double {
+    switch self {
+    case .critical: 4 * 3_600
+    case .warning: 86_400
+    case .info: 7 * 86_400
+    }
+  }
+
   private var order: Int {
     switch self {
     case .info: 0

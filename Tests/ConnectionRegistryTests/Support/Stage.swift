@@ -161,7 +161,10 @@ extension Stage {
       "redirect_callback": ["recorded_at"], "connection": ["created_at", "recorded_at"],
       "connection_change": ["recorded_at"], "reconciliation_state": ["watermark", "lease_until"],
       "reconciliation_run": ["started_at", "finished_at", "window_start", "window_end"],
-      "finding": ["first_seen_at", "last_seen_at", "resolved_at"],
+      "finding": [
+        "first_seen_at", "opened_at", "last_seen_at", "resolved_at", "acknowledged_at", "acknowledged_until",
+      ],
+      "finding_change": ["recorded_at"],
     ]
     for (table, names) in columns.sorted(by: { $0.key < $1.key }) {
       let sets = names.map { "\($0) = \($0) - make_interval(secs => $1)" }.joined(separator: ", ")

@@ -101,5 +101,12 @@ enum TenantRows {
       FROM generate_series(1, 2) AS n
       """
     ),
+    (
+      "finding_change",
+      """
+      INSERT INTO registry.finding_change (tenant_id, finding_id, sequence, to_status, for_operators)
+      SELECT $1, md5($2 || n)::uuid, 1, 'open', n = 2 FROM generate_series(1, 2) AS n
+      """
+    ),
   ]
 }

@@ -7,7 +7,7 @@ public import RegistryModel
 struct FindingCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "finding", abstract: "Findings: where events, callbacks and sessions disagree.",
-    subcommands: [List.self, Show.self])
+    subcommands: [List.self, Show.self, Acknowledge.self])
 }
 
 extension FindingKind: ExpressibleByArgument {}
@@ -44,6 +44,7 @@ extension FindingCommand {
       Column("id", header: "finding"), Column("severity", .severity), Column("kind"),
       Column("subject.type", header: "subject"), Column("subject.id", header: "subject id"), Column("status"),
       Column("age_seconds", header: "age", .seconds), Column("first_seen_at", header: "first seen", .time),
+      Column("documentation", header: "see"),
     ]
 
     func run() async throws {

@@ -99,11 +99,24 @@ ON CONFLICT (tenant_id, finding_id, sequence) DO NOTHING;
 
 -- name: finding_change_announce
 -- long: yes
-UPDATE registry.finding SET announced_status = status, change_sequence = change_sequence + 1
+-- What has come back is nobody's yet, and its time to be dealt with begins anew.
+UPDATE registry.finding
+SET opened_at = CASE WHEN status = 'open' AND announced_status IN ('vanished', 'repaired') THEN last_seen_at ELSE opened_at END,
+  acknowledged_by     = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_by END,
+  acknowledged_reason = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_reason END,
+  acknowledged_until  = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_until END,
+  acknowledged_at     = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_at END,
+  announced_status = status, change_sequence = change_sequence + 1
 WHERE tenant_id = $1::uuid AND announced_status IS DISTINCT FROM status;
 
 -- name: finding_change_announce_for_operators
 -- long: yes
 -- role: worker
-UPDATE registry.finding SET announced_status = status, change_sequence = change_sequence + 1
+UPDATE registry.finding
+SET opened_at = CASE WHEN status = 'open' AND announced_status IN ('vanished', 'repaired') THEN last_seen_at ELSE opened_at END,
+  acknowledged_by     = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_by END,
+  acknowledged_reason = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_reason END,
+  acknowledged_until  = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_until END,
+  acknowledged_at     = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_at END,
+  announced_status = status, change_sequence = change_sequence + 1
 WHERE tenant_id = $1::uuid AND announced_status IS DISTINCT FROM status;

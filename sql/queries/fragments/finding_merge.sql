@@ -8,12 +8,6 @@ ON CONFLICT (tenant_id, kind, subject_type, subject) DO UPDATE SET
   opened_run    = CASE WHEN f.status IN ('vanished', 'repaired') THEN excluded.opened_run ELSE f.opened_run END,
   times_opened  = f.times_opened + CASE WHEN f.status IN ('vanished', 'repaired') THEN 1 ELSE 0 END,
   status        = CASE WHEN f.status IN ('vanished', 'repaired') THEN 'open' ELSE f.status END,
-  -- What comes back is nobody's yet.
-  opened_at           = CASE WHEN f.status IN ('vanished', 'repaired') THEN excluded.opened_at ELSE f.opened_at END,
-  acknowledged_by     = CASE WHEN f.status IN ('vanished', 'repaired') THEN NULL ELSE f.acknowledged_by END,
-  acknowledged_reason = CASE WHEN f.status IN ('vanished', 'repaired') THEN NULL ELSE f.acknowledged_reason END,
-  acknowledged_until  = CASE WHEN f.status IN ('vanished', 'repaired') THEN NULL ELSE f.acknowledged_until END,
-  acknowledged_at     = CASE WHEN f.status IN ('vanished', 'repaired') THEN NULL ELSE f.acknowledged_at END,
   resolved_at   = NULL,
   resolved_run  = NULL
 WHERE f.tenant_id = $1

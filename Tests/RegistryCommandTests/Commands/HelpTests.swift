@@ -20,7 +20,8 @@ import Testing
     ("migrate", ["plan", "apply", "status", "validate"]), ("tenant", ["create", "list", "show"]),
     ("key", ["create", "list"]), ("session", ["create", "list", "show"]), ("app-user", ["show"]),
     ("connection", ["list", "show"]), ("event", ["list", "show", "receipts", "receipt"]),
-    ("callback", ["list", "show"]), ("reconcile", ["run", "list", "show"]), ("finding", ["list", "show", "acknowledge"]),
+    ("callback", ["list", "show"]), ("reconcile", ["run", "list", "show"]),
+    ("finding", ["list", "show", "acknowledge"]),
   ])
   func namesTheVerbs(noun: String, verbs: [String]) async throws {
     let help = try await CommandLineTool.run([noun, "--help"], database: nil)

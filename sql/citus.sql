@@ -7,7 +7,7 @@ DECLARE
     'tenant', 'tenant_secret', 'api_key', 'app_user', 'auth_session', 'auth_event_key', 'auth_event', 'webhook_receipt',
     'webhook_receipt_count', 'redirect_callback', 'correction', 'connection', 'connection_change',
     'reconciliation_state', 'reconciliation_run', 'reconciliation_subject', 'finding',
-    'finding_change'];
+    'finding_change', 'provider_listing', 'provider_listing_user', 'provider_difference'];
   name text;
   distributed boolean;
 BEGIN

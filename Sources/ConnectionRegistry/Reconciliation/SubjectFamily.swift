@@ -4,7 +4,7 @@ import RegistrySQL
 
 /// What a run examines: each family of subjects is collected by one statement and judged by another.
 enum SubjectFamily: String, CaseIterable {
-  case session, userID = "user_id", attempt, receipt, tenant
+  case session, userID = "user_id", attempt, receipt, tenant, listing
 
   /// Collects the family's subjects of a window.
   func collect(tenantID: UUID, runID: UUID, from start: Date?, to end: Date) -> BoundStatement {
@@ -17,6 +17,7 @@ enum SubjectFamily: String, CaseIterable {
       case .attempt: RegistryStatements.reconciliationCollectAttempts(id, run, start, end)
       case .receipt: RegistryStatements.reconciliationCollectReceipts(id, run, start, end)
       case .tenant: RegistryStatements.reconciliationCollectTenant(id, run)
+      case .listing: RegistryStatements.reconciliationCollectListing(id, run)
       }
     return statement.plannedAnew
   }
@@ -32,6 +33,7 @@ enum SubjectFamily: String, CaseIterable {
       case .userID: RegistryStatements.reconcileConnections(id, run, grace, subjects)
       case .attempt: RegistryStatements.reconcileAttempts(id, run, grace, subjects)
       case .receipt: RegistryStatements.reconcileReceipts(id, run, grace, subjects)
+      case .listing: RegistryStatements.reconcileListing(id, run, grace, subjects)
       case .tenant:
         RegistryStatements.reconcileTenant(id, run, .double(timing.signatureFailing(of: tenant)), subjects)
       }

@@ -43,6 +43,10 @@ public struct SandboxEnvironment: Sendable, Hashable, Codable {
   public var answersServerError: Bool
   /// Signs with another secret than `signingSecret` from now on: a secret that was rotated at Terra only.
   public var signsWithWrongSecret: Bool
+  /// What is wrong with the listing of connections; nil for nothing.
+  public var listingFault: ListingFault?
+  /// The greatest number of connections on a page of the listing, whatever is asked for; nil for what is asked for.
+  public var listingPageSize: Int?
 
   /// Creates an environment.
   ///
@@ -84,6 +88,8 @@ public struct SandboxEnvironment: Sendable, Hashable, Codable {
     case retiresLegacyWidget = "retires_legacy_widget"
     case answersServerError = "answers_server_error"
     case signsWithWrongSecret = "signs_with_wrong_secret"
+    case listingFault = "listing_fault"
+    case listingPageSize = "listing_page_size"
   }
 
   /// Reads an environment; only `slug` is required, everything else has the defaults of the initialiser.
@@ -104,6 +110,8 @@ public struct SandboxEnvironment: Sendable, Hashable, Codable {
     self.retiresLegacyWidget = try values.decodeIfPresent(Bool.self, forKey: .retiresLegacyWidget) ?? false
     self.answersServerError = try values.decodeIfPresent(Bool.self, forKey: .answersServerError) ?? false
     self.signsWithWrongSecret = try values.decodeIfPresent(Bool.self, forKey: .signsWithWrongSecret) ?? false
+    self.listingFault = try values.decodeIfPresent(ListingFault.self, forKey: .listingFault)
+    self.listingPageSize = try values.decodeIfPresent(Int.self, forKey: .listingPageSize).map { max(1, $0) }
   }
 
   /// The secret that signs at this moment.

@@ -42,25 +42,6 @@ extension SandboxRoutes {
     }
   }
 
-  /// `GET /subscriptions`, whole or by page.
-  func subscriptions(_ call: TerraCall) async throws -> Response {
-    let connections = await self.world.authenticated(tenant: call.environment.slug)
-    let objects = connections.map { self.object($0, call) }
-    guard let text = call.parameter("page") else {
-      return Response.json(["status": "success", "users": .array(objects)])
-    }
-    guard let page = Int(text), page >= 0, let size = Int(call.parameter("per_page") ?? "500"), (1...500).contains(size)
-    else { throw call.problem(.badRequest, "page must be a number from 0, per_page one from 1 to 500") }
-    let last = max(0, (objects.count - 1) / size)
-    let (start, overflow) = page.multipliedReportingOverflow(by: size)
-    let results = overflow || start >= objects.count ? [] : objects[start..<min(objects.count, start + size)]
-    return Response.json([
-      "data": [
-        "next": page < last ? .count(page + 1) : .null, "max_page": .count(last), "results": .array(Array(results)),
-      ]
-    ])
-  }
-
   /// `POST /bulkUserInfo` with an array of ids.
   func bulkUserInfo(_ call: TerraCall) async throws -> Response {
     var objects: [JSONValue] = []
@@ -115,7 +96,7 @@ extension SandboxRoutes {
     return Response.json(["status": "success", "providers": .array(providers)])
   }
 
-  private func object(_ connection: TerraConnection, _ call: TerraCall) -> JSONValue {
+  func object(_ connection: TerraConnection, _ call: TerraCall) -> JSONValue {
     connection.object(call.family == .legacy ? .legacy : .access)
   }
 }

@@ -16,6 +16,8 @@ extension SandboxRoutes {
     var retires_legacy_widget: Bool?
     var answers_server_error: Bool?
     var signs_with_wrong_secret: Bool?
+    var listing_fault: ListingFault?
+    var listing_page_size: Int?
 
     func apply(to environment: inout SandboxEnvironment) {
       environment.devID = self.dev_id ?? environment.devID
@@ -28,6 +30,8 @@ extension SandboxRoutes {
       environment.retiresLegacyWidget = self.retires_legacy_widget ?? environment.retiresLegacyWidget
       environment.answersServerError = self.answers_server_error ?? environment.answersServerError
       environment.signsWithWrongSecret = self.signs_with_wrong_secret ?? environment.signsWithWrongSecret
+      environment.listingFault = self.listing_fault ?? environment.listingFault
+      environment.listingPageSize = self.listing_page_size.map { max(1, $0) } ?? environment.listingPageSize
     }
   }
 

@@ -108,5 +108,23 @@ enum TenantRows {
       SELECT $1, md5($2 || n)::uuid, 1, 'open', n = 2 FROM generate_series(1, 2) AS n
       """
     ),
+    (
+      "provider_listing",
+      """
+      INSERT INTO registry.provider_listing (tenant_id, listing_id, started_at, asked_at)
+      VALUES ($1, md5($2)::uuid, now(), now())
+      """
+    ),
+    (
+      "provider_listing_user",
+      """
+      INSERT INTO registry.provider_listing_user (tenant_id, listing_id, user_id, asked_at)
+      VALUES ($1, md5($2)::uuid, $2, now())
+      """
+    ),
+    (
+      "provider_difference",
+      "INSERT INTO registry.provider_difference (tenant_id, listing_id, user_id) VALUES ($1, md5($2)::uuid, $2)"
+    ),
   ]
 }

@@ -1,0 +1,41 @@
+import Foundation
+import RegistryModel
+import RegistryPostgres
+
+/// A finding that an answer of Terra's may settle, and what is known of the connection to ask about.
+struct RepairCase: Sendable, Hashable {
+  /// The kinds of findings that an answer of Terra's may settle.
+  static let kinds: [FindingKind] = [
+    .missingLocally, .missingAtProvider, .statusDrift, .callbackWithoutEvent, .staleSession,
+  ]
+
+  var findingID: UUID
+  var kind: FindingKind
+  var reasonCode: String
+  var firstSeenAt: Date
+  /// The connection to ask about: the finding's own, the session's pre-issued one, or the only one that its callbacks
+  /// claimed.
+  var userID: String?
+  /// What the session was opened for.
+  var referenceID: String?
+  var resource: String?
+  /// Of the connection as it is now; nil where there is none.
+  var status: ConnectionStatus?
+  var recordedAt: Date?
+
+  var isLive: Bool { status == .active || status == .degraded }
+}
+
+extension RepairCase {
+  init(row: PostgresRow) throws {
+    guard let kind = FindingKind(rawValue: try row.decode("kind")) else {
+      throw RegistryError(.schemaNewer, "a finding is of a kind that this version does not know")
+    }
+    self.init(
+      findingID: try row.decode("finding_id"), kind: kind, reasonCode: try row.decode("reason_code"),
+      firstSeenAt: try row.decode("first_seen_at"), userID: try row.decodeIfPresent("user_id"),
+      referenceID: try row.decodeIfPresent("reference_id"), resource: try row.decodeIfPresent("resource"),
+      status: try row.decodeIfPresent("status", as: String.self).map(ConnectionStatus.init(column:)),
+      recordedAt: try row.decodeIfPresent("recorded_at"))
+  }
+}

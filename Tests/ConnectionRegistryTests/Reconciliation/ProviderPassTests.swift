@@ -1,0 +1,304 @@
+@testable import ConnectionRegistry
+import Foundation
+import RegistryModel
+import RegistryPostgres
+import RegistrySQL
+import RegistryTerra
+@testable import TerraSandbox
+import TestDatabase
+import Testing
+
+/// Terra's listing against the connections: what is found, and what no fault of the listing can end.
+@Suite(.migratedDatabase) struct ProviderPassTests {
+  @Test func aConnectionWhoseWebhookWasLostIsFoundAndMadeGood() async throws {
+    try await withStage { stage in
+      let lost = try await stage.sandbox.connectOutsideSession(
+        tenant: "acme", referenceID: "person-1", resource: "GARMIN")
+      try await stage.pass()
+      try await stage.letPassWithListings(seconds: 700)
+      try await stage.run()
+      let findings = try await stage.openFindings()
+      #expect(findings.map(\.kind) == [.missingLocally])
+      #expect(findings.map(\.reasonCode) == ["unknown_here"])
+      #expect(findings.map(\.subject.id) == [lost])
+
+      let rehearsal = try await stage.repair(isDryRun: true)
+      #expect(rehearsal.repairs.map(\.act) == [.confirmed])
+      #expect(try await stage.count("correction") == 0)
+      let outcome = try await stage.repair()
+      #expect(outcome.repairs.map(\.act) == [.confirmed])
+      let detail = try await stage.registry.connections.show(tenant: "acme", lost)
+      #expect(detail.connection.status == .active)
+      #expect(detail.connection.referenceID == "person-1")
+      #expect(detail.connection.resource == "GARMIN")
+      #expect(detail.changes.map(\.causeType) == ["correction"])
+      #expect(try await stage.openFindings().isEmpty)
+      try await stage.run()
+      #expect(try await stage.openFindings().isEmpty)
+      #expect(try await stage.repair().repairs.isEmpty)
+    }
+  }
+
+  @Test func aConnectionThatEndedUnheardIsEndedAfterTwoListings() async throws {
+    try await withStage { stage in
+      let ids = try await stage.connectAndImport(5)
+      try await stage.letPassWithListings(seconds: 700)
+      try await stage.sandbox.deauthenticate(tenant: "acme", userID: ids[2])
+      try await stage.pass()
+      try await stage.run()
+      #expect(try await stage.openFindings().isEmpty, "one listing without it proves nothing")
+      #expect(try await stage.repair().repairs.isEmpty)
+      try await stage.letPassWithListings(seconds: 700)
+      try await stage.pass()
+      try await stage.run()
+      #expect(try await stage.openFindings().map(\.subject.id) == [ids[2]])
+      #expect(try await stage.openFindings().map(\.kind) == [.missingAtProvider])
+      let outcome = try await stage.repair()
+      #expect(outcome.repairs.map(\.act) == [.ended])
+      #expect(try await stage.live() == Set(ids).subtracting([ids[2]]))
+    }
+  }
+
+  @Test func whatTerraStillKnowsIsNotEnded() async throws {
+    try await withStage { stage in
+      let ids = try await stage.connectAndImport(6)
+      try await stage.update { $0.listingFault = .truncated }
+      for _ in 0..<2 {
+        try await stage.letPassWithListings(seconds: 700)
+        try await stage.pass()
+      }
+      try await stage.run()
+      #expect(try await stage.openFindings().count == 3)
+      let outcome = try await stage.repair()
+      #expect(outcome.repairs.map(\.act) == [.left, .left, .left])
+      #expect(try await stage.live() == Set(ids))
+    }
+  }
+
+  @Test(
+    arguments: ListingFault.allCases)
+  func noFaultOfAListingEndsAnything(fault: ListingFault) async throws {
+    try await withStage(StageSettings(slugs: ["acme", "globex"])) { stage in
+      let ids = try await stage.connectAndImport(9, pageSize: 2)
+      _ = try await stage.sandbox.connectOutsideSession(tenant: "globex", referenceID: "other", resource: "OURA")
+      try await stage.update { $0.listingFault = fault }
+      for _ in 0..<3 {
+        try await stage.letPassWithListings(seconds: 700)
+        try await stage.pass()
+        try await stage.run()
+        _ = try await stage.repair()
+      }
+      #expect(try await stage.live() == Set(ids), "\(fault)")
+      try await stage.update { $0.listingFault = nil }
+      for _ in 0..<2 {
+        try await stage.letPassWithListings(seconds: 7 * 3_600)
+        try await stage.pass()
+        try await stage.run()
+        _ = try await stage.repair()
+      }
+      #expect(try await stage.live() == Set(ids), "\(fault)")
+      let left = try await stage.openFindings().map(\.kind)
+      #expect(left.isEmpty, "\(fault): \(left)")
+    }
+  }
+
+  @Test func anInterruptedListingIsGoneOnWith() async throws {
+    try await withStage { stage in
+      _ = try await stage.connectAndImport(7, pageSize: 2)
+      try await stage.update { $0.listingFault = .rateLimited }
+      guard case .incomplete = try await stage.pass() else {
+        Issue.record("a listing that ended with 429 counts as complete")
+        return
+      }
+      #expect(
+        try await stage.texts("SELECT next_page::text FROM registry.provider_listing WHERE outcome = 'reading'") == [
+          "1"
+        ])
+      try await stage.update { $0.listingFault = nil }
+      guard case .complete(_, let assessment) = try await stage.pass() else {
+        Issue.record("the rest of the listing was not read")
+        return
+      }
+      #expect(assessment.listed == 7)
+      #expect(
+        try await stage.texts(
+          "SELECT pages::text FROM registry.provider_listing WHERE outcome = 'complete' ORDER BY started_at DESC LIMIT 1"
+        ) == ["4"])
+    }
+  }
+
+  @Test func aKeyOfAnotherEnvironmentEndsNothing() async throws {
+    try await withStage(StageSettings(slugs: ["acme", "globex"])) { stage in
+      let ids = try await stage.connectAndImport(4)
+      // From here on the tenant's credentials open the other environment, which knows none of these ids.
+      try await stage.update(tenant: "globex") { $0.devID = "moved" }
+      try await stage.update { $0.devID = "elsewhere" }
+      try await stage.update(tenant: "globex") {
+        $0.devID = "acme-dev-id"
+        $0.apiKey = "acme-api-key"
+      }
+      for _ in 0..<3 {
+        try await stage.letPassWithListings(seconds: 700)
+        guard case .incomplete(let reason) = try await stage.pass() else {
+          Issue.record("a listing of strangers counts")
+          return
+        }
+        #expect(reason.contains("none of the live connections"))
+        try await stage.run()
+        _ = try await stage.repair()
+      }
+      #expect(try await stage.live() == Set(ids))
+    }
+  }
+
+  @Test func manyThatVanishAtOnceAreLeftToAPerson() async throws {
+    try await withStage { stage in
+      let ids = try await stage.connectAndImport(16)
+      for id in ids.prefix(11) { try await stage.sandbox.deauthenticate(tenant: "acme", userID: id) }
+      for _ in 0..<2 {
+        try await stage.letPassWithListings(seconds: 700)
+        try await stage.pass()
+        try await stage.run()
+      }
+      #expect(try await stage.openFindings().count == 11)
+      let outcome = try await stage.repair()
+      #expect(outcome.repairs.allSatisfy { $0.act == .left && $0.reason.contains("more than the 10") })
+      #expect(try await stage.live() == Set(ids))
+    }
+  }
+
+  @Test func aConnectionThatChangedSinceItWasJudgedIsNotEnded() async throws {
+    try await withStage { stage in
+      let ids = try await stage.connectAndImport(3)
+      try await stage.sandbox.deauthenticate(tenant: "acme", userID: ids[0])
+      for _ in 0..<2 {
+        try await stage.letPassWithListings(seconds: 700)
+        try await stage.pass()
+        try await stage.run()
+      }
+      let id = PostgresParameter.uuid(TenantID.of(slug: "acme"))
+      let seen = try await stage.owner.execute(
+        "SELECT recorded_at FROM registry.connection WHERE user_id = $1", [.text(ids[0])])
+      let before: Date = try #require(seen.rows.first).decode("recorded_at")
+      try await stage.owner.execute(
+        "UPDATE registry.connection SET recorded_at = recorded_at + interval '1 microsecond' WHERE user_id = $1",
+        [.text(ids[0])])
+      let correction = UUID.version7()
+      let results = try await stage.registry.database.run(
+        TenantID.of(slug: "acme"), locking: [ids[0]],
+        [
+          RegistryStatements.correctionInsertIfLive(
+            id, .uuid(correction), .timestamp(Date()), .text(ids[0]), .text("reconcile"), .text("r"), .text("{}"),
+            .timestamp(before)),
+          RegistryStatements.connectionApplyCorrection(id, .text(ids[0]), .uuid(correction), .text("9")),
+        ])
+      #expect(results.map(\.affectedRows) == [0, 0])
+      #expect(try await stage.live() == Set(ids))
+    }
+  }
+
+  @Test func aCallbackWithoutEventIsMadeGood() async throws {
+    try await withStage { stage in
+      let opened = try await stage.open("FITBIT")
+      let userID = try #require(opened.session.userID)
+      try await stage.approve(opened)
+      try await stage.visit(opened.token, "user_id=\(userID)&reference_id=person-1&resource=FITBIT")
+      try await stage.letPassWithListings(seconds: 700)
+      try await stage.run()
+      #expect(try await stage.openFindings().map(\.kind) == [.callbackWithoutEvent])
+      let outcome = try await stage.repair()
+      #expect(outcome.repairs.map(\.act) == [.confirmed])
+      #expect(try await stage.live() == [userID])
+      try await stage.run()
+      #expect(try await stage.openFindings().isEmpty, "the old story does not open the finding again")
+    }
+  }
+}
+
+extension Stage {
+  /// The tenant's own way to ask Terra, without waiting.
+  private func questions(_ entry: TenantDirectory.Entry) -> TerraQuestions {
+    TerraQuestions(
+      client: TerraClient(
+        configuration: .init(
+          developerID: entry.tenant.devID, apiKey: entry.terraAPIKey, apiBaseURL: entry.tenant.terraBaseURL,
+          widgetSessionURL: entry.tenant.terraWidgetURL)),
+      requestsPerSecond: 1_000, sleep: { _ in })
+  }
+
+  private var entry: TenantDirectory.Entry {
+    get async throws { try await registry.connections.directory.require(slug) }
+  }
+
+  /// Reads the listing.
+  @discardableResult
+  func pass() async throws -> ProviderPass.Ending {
+    let entry = try await entry
+    return try await ProviderPass(database: registry.database, tenant: entry.tenant, questions: questions(entry)).read {
+    }
+  }
+
+  /// Settles what can be settled.
+  func repair(isDryRun: Bool = false) async throws -> SafeRepair.Outcome {
+    let entry = try await entry
+    let row = try await registry.database.run(
+      entry.tenant.id, RegistryStatements.providerListingLast(.uuid(entry.tenant.id))
+    ).rows.first
+    return try await SafeRepair(
+      database: registry.database, tenant: entry.tenant, questions: questions(entry), runID: .version7(),
+      isDryRun: isDryRun, absenceDoubt: try row?.decodeIfPresent("reason")
+    ).run {}
+  }
+
+  func run() async throws {
+    #expect(try await registry.reconciliations.run(tenant: slug).outcome == .complete)
+  }
+
+  /// Changes an environment of the sandbox.
+  func update(tenant: String? = nil, _ change: @Sendable (inout SandboxEnvironment) -> Void) async throws {
+    try await sandbox.update(tenant: tenant ?? slug, change)
+  }
+
+  /// Connects accounts at Terra, of which the registry then learns from the listing.
+  func connectAndImport(_ count: Int, pageSize: Int? = nil) async throws -> [String] {
+    try await update { $0.listingPageSize = pageSize }
+    var ids: [String] = []
+    for number in 0..<count {
+      ids.append(
+        try await sandbox.connectOutsideSession(
+          tenant: slug, referenceID: "person-\(number)", resource: "GARMIN", account: "account-\(number)"))
+    }
+    try await pass()
+    try await letPassWithListings(seconds: 700)
+    try await run()
+    #expect(try await repair().repairs.count == count)
+    #expect(try await live() == Set(ids))
+    return ids
+  }
+
+  /// The ids that the registry holds as live.
+  func live() async throws -> Set<String> {
+    Set(try await texts("SELECT user_id FROM registry.connection WHERE status IN ('active', 'degraded')"))
+  }
+
+  func openFindings() async throws -> [Finding] {
+    try await registry.findings.list(tenant: slug, page: Page(limit: 200)).items
+  }
+
+  /// Lets time pass for listings too.
+  func letPassWithListings(seconds: Double) async throws {
+    try await letPass(seconds: seconds)
+    for sets in [
+      "provider_listing SET started_at = started_at - make_interval(secs => $1), asked_at = asked_at - make_interval(secs => $1), finished_at = finished_at - make_interval(secs => $1)",
+      "provider_listing_user SET asked_at = asked_at - make_interval(secs => $1)",
+    ] {
+      try await owner.execute("UPDATE registry.\(sets)", [.double(seconds)])
+    }
+  }
+
+  /// The person logs in at Terra and approves.
+  func approve(_ opened: OpenedSession) async throws {
+    let attempt = try #require(await sandbox.attempt(loginURL: opened.session.authURL ?? ""))
+    _ = try await sandbox.decide(attempt, decision: "approve", picked: nil)
+  }
+}

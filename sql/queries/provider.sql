@@ -1,0 +1,243 @@
+-- name: provider_listing_under_way
+-- long: yes
+-- A reading that was begun and not ended; one that is older than $2 seconds is of no use any more.
+SELECT l.listing_id, l.next_page, l.pages, l.started_at,
+  l.started_at > now() - make_interval(secs => $2::double precision) AS is_fresh
+FROM registry.provider_listing l
+WHERE l.tenant_id = $1::uuid AND l.outcome = 'reading'
+ORDER BY l.started_at DESC LIMIT 1;
+
+-- name: provider_listing_insert
+INSERT INTO registry.provider_listing (tenant_id, listing_id, started_at, asked_at)
+VALUES ($1::uuid, $2::uuid, $3::timestamptz, $3::timestamptz)
+ON CONFLICT (tenant_id, listing_id) DO NOTHING;
+
+-- name: provider_listing_keep
+-- long: yes
+-- The users of one page, each once; one that an earlier page listed otherwise is in conflict.
+INSERT INTO registry.provider_listing_user AS u (tenant_id, listing_id, user_id, reference_id, resource, scopes, active,
+  conflicting, asked_at)
+SELECT $1::uuid, $2::uuid, n.user_id, n.reference_id, n.resource, n.scopes, n.active, n.conflicting, $9::timestamptz
+FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::boolean[])
+  AS n (user_id, reference_id, resource, scopes, active, conflicting)
+ON CONFLICT (tenant_id, listing_id, user_id) DO UPDATE SET
+  conflicting = u.conflicting OR excluded.conflicting OR u.reference_id IS DISTINCT FROM excluded.reference_id
+    OR u.resource IS DISTINCT FROM excluded.resource OR u.active IS DISTINCT FROM excluded.active
+WHERE u.tenant_id = $1;
+
+-- name: provider_listing_advance
+-- long: yes
+-- A page counts once, whoever repeats it.
+UPDATE registry.provider_listing
+SET next_page = $4::integer, pages = pages + 1, asked_at = $5::timestamptz
+WHERE tenant_id = $1::uuid AND listing_id = $2::uuid AND outcome = 'reading' AND next_page = $3::integer;
+
+-- name: provider_listing_end
+-- long: yes
+UPDATE registry.provider_listing SET outcome = $3::text, reason = $4::text, finished_at = now()
+WHERE tenant_id = $1::uuid AND listing_id = $2::uuid AND outcome = 'reading';
+
+-- name: provider_listing_assess
+-- long: yes
+-- What decides whether absence from listing $2 may count: how many live connections it could hold, how many of these it
+-- does hold, and how many neither it nor the complete listing before it holds. A connection about which something was
+-- recorded since the earlier listing began is in neither number of absent ones.
+WITH previous AS (
+  SELECT p.listing_id, p.started_at FROM registry.provider_listing p
+  WHERE p.tenant_id = $1 AND p.outcome = 'complete' AND p.listing_id <> $2
+  ORDER BY p.started_at DESC, p.listing_id DESC LIMIT 1
+)
+SELECT
+  (SELECT count(*) FROM registry.provider_listing_user u WHERE u.tenant_id = $1::uuid AND u.listing_id = $2::uuid) AS listed,
+  count(*) AS live,
+  count(u.user_id) AS confirmed,
+  count(*) FILTER (WHERE u.user_id IS NULL) AS absent_once,
+  count(*) FILTER (WHERE u.user_id IS NULL AND b.user_id IS NULL AND c.recorded_at < p.started_at - interval '2 seconds')
+    AS absent_twice,
+  (SELECT count(*) FROM previous) AS listings_before
+FROM registry.connection c
+LEFT JOIN previous p ON true
+LEFT JOIN registry.provider_listing_user u ON u.tenant_id = $1 AND u.listing_id = $2 AND u.user_id = c.user_id
+LEFT JOIN registry.provider_listing_user b
+  ON b.tenant_id = $1 AND b.listing_id = p.listing_id AND b.user_id = c.user_id
+WHERE c.tenant_id = $1 AND c.status IN ('active', 'degraded')
+  AND c.recorded_at < (SELECT l.started_at FROM registry.provider_listing l WHERE l.tenant_id = $1 AND l.listing_id = $2);
+
+-- name: provider_difference_collect
+-- long: yes
+INSERT INTO registry.provider_difference (tenant_id, listing_id, user_id)
+SELECT $1::uuid, $2::uuid, coalesce(u.user_id, c.user_id)
+FROM (SELECT x.user_id, x.reference_id, x.resource, x.active, x.conflicting FROM registry.provider_listing_user x
+      WHERE x.tenant_id = $1 AND x.listing_id = $2) u
+FULL JOIN (SELECT x.user_id, x.reference_id, x.resource, x.status FROM registry.connection x WHERE x.tenant_id = $1) c
+  ON c.user_id = u.user_id
+WHERE u.user_id IS NULL AND c.status IN ('active', 'degraded')
+   OR u.user_id IS NOT NULL AND (
+        c.user_id IS NULL OR c.status NOT IN ('active', 'degraded') OR u.conflicting OR u.active IS FALSE
+        OR u.reference_id <> c.reference_id OR u.resource <> c.resource)
+ON CONFLICT (tenant_id, listing_id, user_id) DO NOTHING;
+
+-- name: provider_listing_forget_users
+-- long: yes
+-- What neither the last two complete listings nor one under way need.
+DELETE FROM registry.provider_listing_user
+WHERE tenant_id = $1::uuid AND listing_id IN (
+  SELECT l.listing_id FROM registry.provider_listing l
+  WHERE l.tenant_id = $1 AND l.outcome <> 'reading' AND l.listing_id NOT IN (
+    SELECT k.listing_id FROM registry.provider_listing k
+    WHERE k.tenant_id = $1 AND k.outcome = 'complete' ORDER BY k.started_at DESC, k.listing_id DESC LIMIT 2));
+
+-- name: provider_difference_forget
+-- long: yes
+DELETE FROM registry.provider_difference
+WHERE tenant_id = $1::uuid AND listing_id NOT IN (
+  SELECT k.listing_id FROM registry.provider_listing k
+  WHERE k.tenant_id = $1 AND k.outcome = 'complete' ORDER BY k.started_at DESC, k.listing_id DESC LIMIT 1);
+
+-- name: reconciliation_collect_listing
+-- long: yes
+INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
+SELECT $1::uuid, $2::uuid, 'listing', d.user_id
+FROM (
+  SELECT x.user_id FROM registry.provider_difference x WHERE x.tenant_id = $1
+  UNION
+  SELECT f.subject FROM registry.finding f
+  WHERE f.tenant_id = $1 AND f.family = 'listing' AND f.status IN ('open', 'acknowledged')
+) d
+ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
+
+-- name: reconcile_listing
+-- long: yes
+-- include: finding_columns, finding_merge
+-- Where the last complete listing and the connections named in $4 differ. What was recorded about a connection since it
+-- was asked for comes first: the listing is older than that. Absence counts in two listings only.
+WITH clock AS (SELECT now() AS at, make_interval(secs => $3::double precision) AS grace),
+complete AS (
+  SELECT l.listing_id, l.started_at, row_number() OVER (ORDER BY l.started_at DESC, l.listing_id DESC) AS ordinal
+  FROM registry.provider_listing l WHERE l.tenant_id = $1 AND l.outcome = 'complete'
+),
+held AS (
+  SELECT k.user_id, l.listing_id, l.started_at, u.user_id IS NOT NULL AS is_listed, u.asked_at, u.active, u.conflicting,
+    u.reference_id AS listed_reference_id, u.resource AS listed_resource, c.user_id IS NOT NULL AS is_known, c.status,
+    c.reference_id, c.resource, c.recorded_at, c.status IN ('active', 'degraded') AS is_live,
+    u.asked_at + t.grace <= t.at AND coalesce(c.recorded_at < u.asked_at - interval '2 seconds', true) AS is_settled,
+    p.listing_id AS previous_id, p.started_at AS previous_at,
+    u.user_id IS NULL AND b.user_id IS NULL AND c.recorded_at < p.started_at - interval '2 seconds' AS is_absent
+  FROM unnest($4::text[]) AS k (user_id)
+  CROSS JOIN clock t
+  JOIN complete l ON l.ordinal = 1
+  LEFT JOIN complete p ON p.ordinal = 2
+  LEFT JOIN LATERAL (
+    SELECT x.user_id, x.reference_id, x.resource, x.active, x.conflicting, x.asked_at
+    FROM registry.provider_listing_user x
+    WHERE x.tenant_id = $1 AND x.listing_id = l.listing_id AND x.user_id = k.user_id OFFSET 0) u ON true
+  LEFT JOIN LATERAL (
+    SELECT x.user_id FROM registry.provider_listing_user x
+    WHERE x.tenant_id = $1 AND x.listing_id = p.listing_id AND x.user_id = k.user_id OFFSET 0) b ON true
+  LEFT JOIN LATERAL (
+    SELECT x.user_id, x.status, x.reference_id, x.resource, x.recorded_at FROM registry.connection x
+    WHERE x.tenant_id = $1 AND x.user_id = k.user_id OFFSET 0) c ON true
+),
+judged AS (
+  SELECT h.user_id, h.listing_id, h.started_at, h.previous_id, h.previous_at, v.kind, v.reason_code
+  FROM held h
+  CROSS JOIN LATERAL (VALUES
+    ('missing_locally', CASE WHEN NOT h.is_known THEN 'unknown_here'
+                             WHEN h.status IN ('pending', 'failed') THEN 'never_confirmed_here' ELSE 'ended_here' END,
+      h.is_listed AND NOT h.conflicting AND h.active IS NOT FALSE AND h.is_settled AND h.is_live IS NOT TRUE),
+    ('missing_at_provider', 'absent_in_two_listings', h.is_live AND h.is_absent),
+    ('status_drift', CASE WHEN h.conflicting THEN 'listed_in_two_ways' WHEN h.active IS FALSE THEN 'inactive_at_provider'
+                          WHEN h.listed_reference_id <> h.reference_id THEN 'another_reference_id_at_provider'
+                          ELSE 'another_resource_at_provider' END,
+      h.is_listed AND h.is_settled AND h.is_live AND (h.conflicting OR h.active IS FALSE
+        OR h.listed_reference_id <> h.reference_id OR h.listed_resource <> h.resource))
+  ) AS v (kind, reason_code, holds)
+  WHERE v.holds
+),
+observed AS (
+  SELECT j.kind, 'warning' AS severity, j.reason_code, 'listing' AS family, 'user_id' AS subject_type,
+    j.user_id AS subject,
+    jsonb_build_array(jsonb_build_object('type', 'listing', 'id', j.listing_id, 'at', j.started_at),
+      jsonb_build_object('type', 'user_id', 'id', j.user_id, 'at', j.started_at))
+    || CASE WHEN j.kind = 'missing_at_provider'
+            THEN jsonb_build_array(jsonb_build_object('type', 'listing', 'id', j.previous_id, 'at', j.previous_at))
+            ELSE '[]'::jsonb END AS evidence
+  FROM judged j
+)
+--> finding_columns
+--> finding_merge
+;
+
+-- name: repair_candidates
+-- long: yes
+-- Open findings that an answer of Terra's can settle, with the ids to ask about, oldest first, after ($3, $4).
+SELECT f.finding_id, f.kind, f.reason_code, f.subject_type, f.subject, f.first_seen_at, t.user_id, t.session_id,
+  t.reference_id, t.resource, t.multi_auth, c.status, c.recorded_at
+FROM registry.finding f
+LEFT JOIN LATERAL (
+  SELECT f.subject AS user_id, NULL::uuid AS session_id, NULL::text AS reference_id, NULL::text AS resource,
+    false AS multi_auth
+  WHERE f.subject_type = 'user_id'
+  UNION ALL
+  SELECT coalesce(s.user_id, b.user_id), s.session_id, s.reference_id, s.resource, s.multi_auth
+  FROM registry.auth_session s
+  LEFT JOIN LATERAL (
+    SELECT min(x.user_id) AS user_id FROM registry.redirect_callback x
+    WHERE x.tenant_id = $1 AND x.attempt_sha256 = s.attempt_sha256 AND x.outcome = 'success'
+      AND octet_length(x.user_id) <= 256
+    HAVING count(DISTINCT x.user_id) = 1) b ON true
+  WHERE f.subject_type = 'session' AND s.tenant_id = $1 AND s.session_id = f.subject::uuid
+) t ON true
+LEFT JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = t.user_id
+WHERE f.tenant_id = $1::uuid AND f.status = 'open' AND f.kind = ANY ($2::text[])
+  AND ($3::timestamptz IS NULL OR (f.first_seen_at, f.finding_id) > ($3, $4::uuid))
+ORDER BY f.first_seen_at, f.finding_id LIMIT $5::bigint;
+
+-- name: correction_insert_if_live
+-- Terra does not know the connection any more: written only where the connection is still as it was when Terra was
+-- asked ($9), and still live. The row stays locked for the statements after this one.
+INSERT INTO registry.correction (tenant_id, correction_id, occurred_at, user_id, verdict, source, reason, evidence)
+SELECT c.tenant_id, $2::uuid, $3::timestamptz, c.user_id, 'gone', $5::text, $6::text, $7::jsonb
+FROM registry.connection c
+WHERE c.tenant_id = $1::uuid AND c.user_id = $4::text AND c.status IN ('active', 'degraded')
+  AND c.recorded_at = $8::timestamptz
+FOR UPDATE OF c
+ON CONFLICT (tenant_id, correction_id) DO NOTHING;
+
+-- name: connection_apply_correction
+-- Joins a correction that was written ($3) into its connection, with the order key $4. No such correction, no change.
+UPDATE registry.connection AS c
+SET correction_verdict = k.verdict, correction_key = $4::text, recorded_at = now()
+FROM registry.correction k
+WHERE c.tenant_id = $1::uuid AND c.user_id = $2::text AND k.tenant_id = $1 AND k.correction_id = $3::uuid
+  AND k.user_id = c.user_id
+  AND ($4, k.verdict) > (coalesce(c.correction_key, ''), coalesce(c.correction_verdict, ''));
+
+-- name: finding_repaired
+-- long: yes
+UPDATE registry.finding SET status = 'repaired', resolved_at = now(), resolved_run = $3::uuid
+WHERE tenant_id = $1::uuid AND finding_id = $2::uuid AND status IN ('open', 'acknowledged');
+
+-- name: reconciliation_remark
+-- long: yes
+UPDATE registry.reconciliation_run SET remarks = $3::text[], repaired = $4::bigint
+WHERE tenant_id = $1::uuid AND run_id = $2::uuid;
+
+-- name: repair_witnesses
+-- long: yes
+-- Live connections that the last complete listing holds: Terra, asked with the right key, knows them.
+SELECT c.user_id
+FROM registry.provider_listing_user u
+JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = u.user_id
+WHERE u.tenant_id = $1::uuid AND c.status IN ('active', 'degraded') AND NOT u.conflicting
+  AND u.listing_id = (
+    SELECT l.listing_id FROM registry.provider_listing l
+    WHERE l.tenant_id = $1 AND l.outcome = 'complete' ORDER BY l.started_at DESC, l.listing_id DESC LIMIT 1)
+ORDER BY u.user_id LIMIT $2::bigint;
+
+-- name: provider_listing_last
+-- long: yes
+-- The last complete listing, and why absence from it does not count, if it does not.
+SELECT l.listing_id, l.reason, l.started_at FROM registry.provider_listing l
+WHERE l.tenant_id = $1::uuid AND l.outcome = 'complete'
+ORDER BY l.started_at DESC, l.listing_id DESC LIMIT 1;

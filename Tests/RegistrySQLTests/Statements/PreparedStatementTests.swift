@@ -7,7 +7,9 @@ import Testing
 @Suite("Every named statement against the migrated schema", .migratedDatabase)
 struct PreparedStatementTests {
   /// Statements that PREPARE does not take; the migrator's own tests run them.
-  private static let utilities: Set<String> = ["migration_log_create", "migration_log_lock", "migration_schema_create"]
+  private static let utilities: Set<String> = [
+    "change_offset_lock", "migration_log_create", "migration_log_lock", "migration_schema_create",
+  ]
 
   @Test("PREPARE and a plan, as the role that runs it", arguments: NamedStatement.Role.allCases)
   func prepares(role: NamedStatement.Role) async throws {

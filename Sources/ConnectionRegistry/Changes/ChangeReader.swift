@@ -1,5 +1,6 @@
 import Foundation
 import RegistryPostgres
+import ServiceLifecycle
 
 /// One reader on its way through the feed.
 struct ChangeReader: Sendable {
@@ -24,7 +25,10 @@ struct ChangeReader: Sendable {
     self.subscription = subscription
   }
 
-  /// The next changes; none once the deadline is over or the registry shuts down.
+  /// Whether nobody is to wait any more, because the registry or the reader's task shuts down.
+  var isOver: Bool { changes.waker.isFinished || Task.isShuttingDownGracefully }
+
+  /// The next changes; none once the deadline is over or nobody is to wait any more.
   ///
   /// - Throws: as `Changes.read`; `CancellationError`.
   mutating func next(until deadline: ContinuousClock.Instant? = nil) async throws -> ChangeBatch {
@@ -34,12 +38,12 @@ struct ChangeReader: Sendable {
       let batch: ChangeBatch
       do {
         batch = try await changes.read(tenantID, after: place, limit: limit)
-      } catch where Task.isCancelled {
+      } catch  where Task.isCancelled {
         throw CancellationError()
       }
       place = batch.next
       let rest = deadline.map { ContinuousClock.now.duration(to: $0) }
-      guard batch.changes.isEmpty, rest.map({ $0 > .zero }) ?? true, !changes.waker.isFinished else { return batch }
+      guard batch.changes.isEmpty, rest.map({ $0 > .zero }) ?? true, !isOver else { return batch }
       // What is held back comes without a notification: when the transaction ends that holds it.
       let isHeld = batch.heldSince != nil
       let time = isHeld ? pause : changes.waker.interval

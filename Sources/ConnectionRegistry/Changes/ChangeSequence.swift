@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import RegistryPostgres
+import ServiceLifecycle
 
 /// The changes of a tenant, one after the other, for as long as somebody asks for the next.
 ///
@@ -37,13 +38,13 @@ public struct ChangeSequence: AsyncSequence, Sendable {
 
     /// Waits for the next change.
     ///
-    /// - Returns: the change; nil once the registry has shut down.
+    /// - Returns: the change; nil once the registry, or the service in which this runs, shuts down.
     /// - Throws: ``RegistryError`` and `CancellationError`, as ``Changes/callAsFunction(tenant:consumer:startingAt:)`` says.
     public mutating func next() async throws -> FollowedChange? {
       let changes = sequence.changes
       var pause = Self.firstPause
       while read.isEmpty {
-        guard !changes.waker.isFinished else { return nil }
+        guard !changes.waker.isFinished, !Task.isShuttingDownGracefully else { return nil }
         do {
           var reader = try await currentReader()
           read = try await reader.next().changes[...]

@@ -204,13 +204,14 @@ final class ChangeWaker: Service {
     /// How often it was woken; to be read before the table is, so that no commit between the two is overlooked.
     var wakeUps: UInt64 { waker.wakeUps(tenantID) }
 
-    /// Waits until it is woken again, or for some time.
+    /// Waits until it is woken again, for some time, or until the task is told to shut down.
     ///
     /// - Throws: `CancellationError`.
     func wakeUp(past seen: UInt64, within time: Duration) async throws {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { await self.waker.wakeUp(self.tenantID, past: seen) }
         group.addTask { try await Task.sleep(for: time) }
+        group.addTask { try await gracefulShutdown() }
         defer { group.cancelAll() }
         try await group.next()
       }

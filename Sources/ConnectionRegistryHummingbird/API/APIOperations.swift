@@ -13,6 +13,7 @@ struct APIOperations: Sendable {
       SessionOperations.all(registry)
       + ConnectionOperations.all(registry)
       + AppUserOperations.all(registry)
+      + ChangeOperations.all(registry)
   }
 
   /// The methods that a known path answers with 405 where no operation has them.

@@ -129,6 +129,7 @@ struct ChangeFeedTests {
   func fromNow() async throws {
     try await withStage { stage in
       try await stage.deliver(Payload.auth("old"))
+      _ = try await stage.changes(1)
       let following = Task {
         for try await change in stage.registry.changes(tenant: stage.slug, consumer: "new", startingAt: .now) {
           return change.userID

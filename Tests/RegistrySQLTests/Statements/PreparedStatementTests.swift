@@ -26,7 +26,9 @@ struct PreparedStatementTests {
   @Test("in a READ ONLY transaction the server runs what was told to read only, and nothing else")
   func readsOnly() async throws {
     try await withDatabase(connections: 1) { owner in
-      for statement in RegistryStatements.all where !Self.utilities.contains(statement.name) {
+      // Of no tenant nothing is told, so there is nothing to refuse.
+      let skipped = Self.utilities.union([RegistryStatements.changeWake.name])
+      for statement in RegistryStatements.all where !skipped.contains(statement.name) {
         let nulls = Array(repeating: "NULL", count: statement.parameterCount).joined(separator: ", ")
         try await owner.execute("PREPARE p AS \(statement.text)")
         var refused = false

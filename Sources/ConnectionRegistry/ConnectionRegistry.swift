@@ -18,6 +18,8 @@ public final class ConnectionRegistry: Service, Sendable {
   public let webhooks: Webhooks
   /// The browser's channel.
   public let callbacks: RedirectCallbacks
+  /// Terra's own API, for Terra's clients.
+  public let gateway: Gateway
   /// The connections, as all facts make them.
   public let connections: Connections
   /// The app users.
@@ -30,14 +32,13 @@ public final class ConnectionRegistry: Service, Sendable {
   public let reconciliations: Reconciliations
   /// What the comparisons found.
   public let findings: Findings
-  /// Every transition of every connection, in an order in which none is overlooked.
-  public let changes: Changes
 
   /// The connections that work under row-level security, for what takes long.
   package let servicePool: PostgresPool
   /// The connections that see across tenants.
   package let workerPool: PostgresPool
   let database: RegistryDatabase
+  let publicURL: String
   let logger: Logger
 
   /// Sets a registry up; nothing is connected yet.
@@ -62,17 +63,14 @@ public final class ConnectionRegistry: Service, Sendable {
     workerPool = pool(role: "registry_worker", connections: 2)
     self.logger = logger
     let laneConnections = configuration.laneConnections
-    var listening = PostgresListener.Configuration(configuration.databaseURL, role: "registry_worker")
-    listening.applicationName = "connection-registry listener"
-    let listener = configuration.listens ? PostgresListener(configuration: listening, logger: logger) : nil
-    let changeWaker = ChangeWaker(worker: workerPool, listener: listener, logger: logger)
     database = RegistryDatabase(
       service: servicePool,
       lanes: laneConnections > 0
         ? .init(
           reads: lane(connections: laneConnections), writes: (0..<laneConnections).map { _ in lane(connections: 1) })
         : nil,
-      worker: workerPool, logger: logger, changeWaker: changeWaker)
+      worker: workerPool, logger: logger)
+    publicURL = configuration.publicURL
     let keyRing = configuration.masterKeys
     let timing = configuration.timing
     let directory = TenantDirectory(database: database, keyRing: keyRing)
@@ -85,13 +83,17 @@ public final class ConnectionRegistry: Service, Sendable {
       database: database, directory: directory, timing: timing, dataMinutes: DataMinutes(),
       rejections: Rejections(database: database, logger: logger), clock: { Date() }, logger: logger)
     callbacks = RedirectCallbacks(database: database, directory: directory, timing: timing)
-    connections = Connections(database: database, directory: directory, timing: timing)
+    connections = Connections(
+      database: database, directory: directory, timing: timing, terraDeadline: configuration.terraDeadline)
+    gateway = Gateway(
+      database: database, directory: directory, keys: keys,
+      records: AuthSessionRecords(database: database, keyRing: keyRing, timing: timing),
+      publicURL: configuration.publicURL, terraDeadline: configuration.terraDeadline, logger: logger)
     appUsers = AppUsers(database: database, directory: directory, timing: timing)
     events = AuthEvents(database: database, directory: directory)
     receipts = WebhookReceipts(database: database, directory: directory)
     reconciliations = Reconciliations(database: database, directory: directory, timing: timing, logger: logger)
     findings = Findings(database: database, directory: directory, timing: timing)
-    changes = Changes(database: database, directory: directory, keyRing: keyRing, waker: changeWaker, logger: logger)
   }
 
   /// Keeps the connections to PostgreSQL until the task is cancelled or the service shuts down.
@@ -103,7 +105,7 @@ public final class ConnectionRegistry: Service, Sendable {
   public func run() async throws {
     var services: [any Service] = [workerPool, servicePool]
     if let lanes = database.lanes { services += [lanes.reads] + lanes.writes }
-    services += [webhooks.rejections, changes.waker]
+    services.append(webhooks.rejections)
     // One that ends is the registry's end. They end in the reverse order, each after those behind it.
     try await ServiceGroup(services: services, logger: logger).run()
   }

@@ -10,7 +10,8 @@ public struct RegistryRoutes: OptionSet, Sendable {
 
   /// `POST /webhooks/terra/{tenant}`: Terra's signed webhooks.
   public static let webhooks = RegistryRoutes(rawValue: 1 << 0)
-  /// `GET /callbacks/terra/{tenant}/{attempt}/success` and `/failure`: arrivals of browsers.
+  /// `GET /callbacks/terra/{tenant}/{attempt}/success` and `/failure`: arrivals of browsers;
+  /// `GET /connect/{tenant}/{attempt}`: departures of those that are bound to their session.
   public static let callbacks = RegistryRoutes(rawValue: 1 << 1)
   /// `/v1/…`: what the team's backend asks and does, with an API key.
   public static let api = RegistryRoutes(rawValue: 1 << 2)
@@ -18,6 +19,8 @@ public struct RegistryRoutes: OptionSet, Sendable {
   public static let health = RegistryRoutes(rawValue: 1 << 3)
   /// `GET /openapi.json` and `GET /docs`: what the API takes and answers, for programs and for people.
   public static let documentation = RegistryRoutes(rawValue: 1 << 4)
+  /// `/terra/v2/…` and `POST /terra/widget/session`: Terra's API of authentication for Terra's own clients.
+  public static let gateway = RegistryRoutes(rawValue: 1 << 5)
   /// All groups.
-  public static let all: RegistryRoutes = [.webhooks, .callbacks, .api, .health, .documentation]
+  public static let all: RegistryRoutes = [.webhooks, .callbacks, .api, .health, .documentation, .gateway]
 }

@@ -22,10 +22,14 @@ extension RouterMethods {
     let group = self.group().add(middleware: RequestIdentifierMiddleware<Context>())
       .add(middleware: ProblemMiddleware<Context>())
     if routes.contains(.webhooks) { WebhookRoutes(registry: registry).add(to: group) }
-    if routes.contains(.callbacks) { CallbackRoutes(registry: registry).add(to: group) }
+    if routes.contains(.callbacks) {
+      CallbackRoutes(registry: registry).add(to: group)
+      ConnectRoutes(registry: registry).add(to: group)
+    }
     let operations = APIOperations(registry: registry)
     if routes.contains(.api) { operations.add(to: group) }
     if routes.contains(.documentation) { DocumentationRoutes(operations: operations.all).add(to: group) }
+    if routes.contains(.gateway) { GatewayRoutes(registry: registry).add(to: group) }
     if routes.contains(.health) { HealthRoutes(registry: registry).add(to: group) }
   }
 }

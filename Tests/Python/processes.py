@@ -105,6 +105,23 @@ class Sandbox(Process):
         status, _, body = call("POST", f"{self.base}/sandbox/environments/{slug}/connections/{user_id}", act)
         assert status == 202, body
 
+    def answers(self, slug, *answers):
+        """Makes the environment's next calls of Terra's API answer so."""
+        status, _, body = call("PUT", f"{self.base}/sandbox/environments/{slug}/answers", list(answers))
+        assert status == 204, body
+
+    def calls(self, slug):
+        """The calls of Terra's API that the environment got: method, path, query, headers and body."""
+        return json.loads(call("GET", f"{self.base}/sandbox/environments/{slug}/calls")[2])
+
+    def idle(self):
+        """Waits until every webhook is delivered."""
+        for _ in range(2000):
+            if json.loads(call("GET", f"{self.base}/sandbox/pending")[2])["pending"] == 0:
+                return
+            threading.Event().wait(0.01)
+        raise AssertionError("the sandbox still has something to do")
+
     def decide(self, url, **form):
         """Clicks on a login page. Returns where it sends the browser."""
         status, _, page = call("GET", url)
@@ -118,23 +135,46 @@ class Sandbox(Process):
 class Service(Process):
     """The service on a private cluster, with one tenant."""
 
-    def __init__(self, slug, secret):
+    def __init__(self, slug, secret, *options, **settings):
         # A socket's path has little room, and the server's own account must be able to enter the directory above.
         self.state = f"/tmp/registry-{uuid.uuid4().hex[:12]}"
-        environment = {"REGISTRY_STATE_DIR": self.state}
+        environment = self.settings = {"REGISTRY_STATE_DIR": self.state, **settings}
         try:
             super().__init__("serve", "--port", "0", "--format", "json", environment=environment)
         except BaseException:
             shutil.rmtree(self.state, ignore_errors=True)
             raise
         secrets = {"REGISTRY_TENANT_TERRA_API_KEY": "terra-key", "REGISTRY_TENANT_SIGNING_SECRET": secret}
-        created = subprocess.run(
-            [os.environ["REGISTRY_EXECUTABLE"], "tenant", "create", slug, "--dev-id", f"{slug}-dev-id",
-             "--return-url", "https://app.example/", "--format", "json"],
-            env={**ENVIRONMENT, **environment, **secrets}, capture_output=True, text=True, timeout=120)
-        if created.returncode != 0:
+        try:
+            self.tenant(slug, *options, secrets=secrets)
+        except BaseException:
             self.stop()
-            raise AssertionError(created.stderr)
+            raise
+
+    def tenant(self, slug, *options, secrets):
+        """Makes a tenant."""
+        return self.command("tenant", "create", slug, "--dev-id", f"{slug}-dev-id", "--return-url",
+                            "https://app.example/", *options, environment=secrets)
+
+    def command(self, *arguments, environment=None):
+        """Runs a command on the service's cluster. Returns its JSON."""
+        done = subprocess.run(
+            [os.environ["REGISTRY_EXECUTABLE"], *arguments, "--format", "json"],
+            env={**ENVIRONMENT, **self.settings, **(environment or {})}, capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
+        return json.loads(done.stdout)
+
+    def key(self, slug, *scopes):
+        """Makes an API key."""
+        made = self.command("key", "create", "--tenant", slug, "--name", "tests",
+                            *(part for scope in scopes for part in ("--scope", scope)))
+        return made["secret"]
+
+    def api(self, method, path, key, body=None):
+        """A request to /v1. Returns the status and the JSON."""
+        status, _, answer = call(method, self.base + path, body, {"Authorization": f"Bearer {key}"})
+        return status, json.loads(answer)
 
     def stop(self):
         """Ends the service, and with it its cluster."""

@@ -20,6 +20,10 @@ def answer(request):
     call = request["call"]
     if call in ("generate_widget_session", "generate_authentication_url"):
         return parsed(getattr(client, call)(**arguments))
+    if call == "documentation":
+        # As it stands in Terra's documentation.
+        answer = client.generate_authentication_url(**arguments).get_parsed_response()
+        return {"class": type(answer).__name__, "auth_url": answer.auth_url, "user_id": answer.user_id}
     if call in ("get_user_info", "deauthenticate_user"):
         return parsed(getattr(client, call)(client.from_user_id(arguments["user_id"])))
     if call == "list_users":

@@ -26,6 +26,12 @@ SELECT
 --> connection_columns
 FROM registry.connection c WHERE c.tenant_id = $1::uuid AND c.user_id = $2::text;
 
+-- name: connection_show_several
+-- include: connection_columns
+SELECT
+--> connection_columns
+FROM registry.connection c WHERE c.tenant_id = $1::uuid AND c.user_id = ANY ($2::text[]);
+
 -- name: connection_change_list
 SELECT h.user_id, h.sequence, h.from_status, h.to_status, h.cause_type, h.cause_id, h.recorded_at
 FROM registry.connection_change h
@@ -119,7 +125,8 @@ candidate AS (
   WHERE taken.takers = 1
 )
 SELECT s.session_id, s.kind, s.reference_id, s.resource, s.multi_auth, s.user_id, s.terra_session_id, s.auth_url,
-  s.return_success, s.return_failure, s.answered_at, s.refused_reason, s.refused_status, s.created_at, s.expires_at,
+  s.return_success, s.return_failure, s.channel, s.replaces, s.is_bound, s.answered_at, s.refused_reason,
+  s.refused_code, s.refused_status, s.created_at, s.expires_at,
   CASE
     WHEN m.succeeded THEN 'completed'
     WHEN m.refused_reason IS NOT NULL OR m.failed_at IS NOT NULL OR f.session_id IS NOT NULL THEN 'failed'
@@ -152,7 +159,7 @@ candidate AS (
 ),
 --> matching
 SELECT b.callback_id, b.recorded_at, encode(b.attempt_sha256, 'hex') AS attempt_sha256, b.outcome, b.user_id,
-  b.reference_id, b.resource, b.reason, b.ambiguous, b.raw_query, h.session_id,
+  b.reference_id, b.resource, b.reason, b.ambiguous, b.raw_query, b.is_bound, h.session_id,
   CASE
     WHEN h.session_id IS NULL OR h.foreign_id OR h.replayed OR h.reference_differs OR h.resource_differs
       THEN 'contradicted'

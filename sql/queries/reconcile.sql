@@ -12,9 +12,10 @@ candidate AS (SELECT named.session_id::uuid AS session_id FROM unnest($4::text[]
     ('callback_without_event', 'warning', 'no_auth_event',
       NOT m.succeeded AND m.back_at + k.grace <= k.at),
     ('event_without_callback', 'info', 'no_redirect',
-      m.succeeded AND m.back_at IS NULL AND m.failed_at IS NULL AND m.occurred_at + k.grace <= k.at),
+      m.succeeded AND m.returns_success AND m.back_at IS NULL AND m.failed_at IS NULL
+        AND m.occurred_at + k.grace <= k.at),
     ('stale_session', 'info', 'nothing_came_back',
-      NOT m.succeeded AND m.back_at IS NULL AND m.failed_at IS NULL AND m.answered_at IS NOT NULL
+      NOT m.succeeded AND m.returns_always AND m.back_at IS NULL AND m.failed_at IS NULL AND m.answered_at IS NOT NULL
         AND m.refused_reason IS NULL AND m.expires_at + k.grace <= k.at),
     ('outcome_mismatch', 'warning', 'success_event_but_failure_redirect',
       m.succeeded AND m.back_at IS NULL AND greatest(m.failed_at, m.occurred_at) + k.grace <= k.at

@@ -1,21 +1,35 @@
 -- name: tenant_insert
 INSERT INTO registry.tenant (tenant_id, slug, environment, dev_id, terra_base_url, terra_widget_url, return_urls,
-  grace_seconds, session_expiry_seconds, horizon_seconds, signature_failing_seconds, shadow)
+  grace_seconds, session_expiry_seconds, horizon_seconds, signature_failing_seconds, shadow, binds_browser)
 SELECT $1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text[], $8::double precision,
-  $9::double precision, $10::double precision, $11::double precision, $12::boolean
+  $9::double precision, $10::double precision, $11::double precision, $12::boolean,
+  $13::boolean
 WHERE $1::uuid IS NOT NULL
 ON CONFLICT (tenant_id) DO NOTHING;
 
+-- name: tenant_update
+-- What is null stays as it is.
+UPDATE registry.tenant SET
+  return_urls = coalesce($2::text[], return_urls), terra_base_url = coalesce($3::text, terra_base_url),
+  terra_widget_url = coalesce($4::text, terra_widget_url), grace_seconds = coalesce($5::double precision, grace_seconds),
+  session_expiry_seconds = coalesce($6::double precision, session_expiry_seconds),
+  horizon_seconds = coalesce($7::double precision, horizon_seconds),
+  signature_failing_seconds = coalesce($8::double precision, signature_failing_seconds),
+  shadow = coalesce($9::boolean, shadow), binds_browser = coalesce($10::boolean, binds_browser)
+WHERE tenant_id = $1::uuid;
+
 -- name: tenant_show
 SELECT t.tenant_id, t.slug, t.environment, t.disabled_at, t.shadow, t.dev_id, t.terra_base_url, t.terra_widget_url,
-  t.return_urls, t.grace_seconds, t.session_expiry_seconds, t.horizon_seconds, t.signature_failing_seconds, t.created_at
+  t.return_urls, t.grace_seconds, t.session_expiry_seconds, t.horizon_seconds, t.signature_failing_seconds, t.binds_browser,
+  t.created_at
 FROM registry.tenant t WHERE t.tenant_id = $1::uuid;
 
 -- name: tenant_list
 -- long: yes
 -- role: worker
 SELECT t.tenant_id, t.slug, t.environment, t.disabled_at, t.shadow, t.dev_id, t.terra_base_url, t.terra_widget_url,
-  t.return_urls, t.grace_seconds, t.session_expiry_seconds, t.horizon_seconds, t.signature_failing_seconds, t.created_at
+  t.return_urls, t.grace_seconds, t.session_expiry_seconds, t.horizon_seconds, t.signature_failing_seconds, t.binds_browser,
+  t.created_at
 FROM registry.tenant t
 WHERE $1::text IS NULL OR t.slug > $1
 ORDER BY t.slug LIMIT $2::bigint;

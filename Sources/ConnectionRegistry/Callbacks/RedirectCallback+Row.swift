@@ -13,6 +13,7 @@ extension RedirectCallback {
       outcome: outcome, verdict: verdict, userID: try row.decodeIfPresent("user_id"),
       referenceID: try row.decodeIfPresent("reference_id"), resource: try row.decodeIfPresent("resource"),
       reason: try row.decodeIfPresent("reason"), ambiguous: try row.decode("ambiguous"),
-      rawQuery: try row.decode("raw_query"))
+      rawQuery: try row.decode("raw_query"),
+      isBound: try row.decodeIfPresent("is_bound"))
   }
 }

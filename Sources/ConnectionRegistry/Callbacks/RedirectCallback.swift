@@ -33,6 +33,8 @@ public struct RedirectCallback: Sendable, Hashable, Codable {
   public var ambiguous: [String]
   /// The query as it came.
   public var rawQuery: String
+  /// Whether the browser showed the cookie of its session; nil where none was asked for.
+  public var isBound: Bool?
 }
 
 /// How a callback is answered.
@@ -41,4 +43,8 @@ public enum CallbackAnswer: Sendable, Hashable {
   case redirect(to: String)
   /// With a plain page: the token is of no session, or the tenant does not exist.
   case unknown
+  /// With a plain page: it is recorded, and there is no URL to which the browser could be sent with what is known.
+  case recorded
+  /// Without a page: the tenant only records, and the team's own system answers its browser.
+  case shadowed
 }

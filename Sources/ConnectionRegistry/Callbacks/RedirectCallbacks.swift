@@ -24,10 +24,13 @@ public struct RedirectCallbacks: Sendable {
   ///   - attempt: the token in the path, as it came.
   ///   - outcome: which of the two URLs was called.
   ///   - rawQuery: the query without its `?`, as it came.
-  /// - Returns: where to send the browser: to the session's own URL, which is never taken from the query.
+  ///   - cookies: the values of the request's cookies by name, for sessions that are bound to their browser.
+  /// - Returns: where to send the browser: to the session's own URL, which is never taken from the query. A browser that
+  ///   lacks its session's cookie goes to the failure URL and gets nothing of Terra's.
   /// - Throws: `database_unavailable`.
   public func receive(
-    tenant: String, attempt: String, outcome: RedirectCallback.Outcome, rawQuery: String
+    tenant: String, attempt: String, outcome: RedirectCallback.Outcome, rawQuery: String,
+    cookies: [String: String] = [:]
   ) async throws -> CallbackAnswer {
     guard attempt.utf8.count <= Self.maximumAttemptBytes, rawQuery.utf8.count <= Self.maximumQueryBytes,
       let entry = try await directory.find(tenant)
@@ -35,32 +38,35 @@ public struct RedirectCallbacks: Sendable {
     let id = PostgresParameter.uuid(entry.tenant.id)
     let raw = Self.asciiQuery(rawQuery)
     let query = RedirectQuery(rawQuery: raw)
-    let token = AttemptToken(presented: attempt).sha256
-    let claim = Fingerprint.sha256(of: [outcome.rawValue, attempt, raw])
-    let recorded = try await database.run(
+    let token = AttemptToken(presented: attempt)
+    let found = try await database.run(
+      entry.tenant.id, RegistryStatements.authSessionByAttempt(id, .bytes(token.sha256)))
+    let session = found.rows.first
+    let binding = BrowserBinding(token)
+    let isBound =
+      try session?.decode("is_bound", as: Bool.self) == true ? cookies[binding.name] == binding.value : nil
+    // Whoever comes without the cookie makes a claim of its own, beside that of the browser that began.
+    let claim = Fingerprint.sha256(of: [outcome.rawValue, attempt, raw] + (isBound == false ? ["unbound"] : []))
+    _ = try await database.run(
       entry.tenant.id, locking: [Fingerprint.hex(claim)],
-      [
-        RegistryStatements.redirectCallbackInsert(
-          id, .uuid(.version7()), .bytes(token), .bytes(claim), .text(outcome.rawValue), .text(query.userID),
-          .text(query.referenceID), .text(query.resource?.uppercased()), .text(query.reason),
-          .textArray(query.ambiguous), .text(raw)),
-        RegistryStatements.authSessionByAttempt(id, .bytes(token)),
-      ])
-    guard let session = recorded.last?.rows.first else { return .unknown }
+      RegistryStatements.redirectCallbackInsert(
+        id, .uuid(.version7()), .bytes(token.sha256), .bytes(claim), .text(outcome.rawValue), .text(query.userID),
+        .text(query.referenceID), .text(query.resource?.uppercased()), .text(query.reason),
+        .textArray(query.ambiguous), .text(raw), isBound.map { .bool($0) } ?? .null))
+    guard let session else { return .unknown }
+    if entry.tenant.shadow { return .shadowed }
     // Asked for only now: the verdict takes longer than what is written, which others wait for.
     let judged = try await database.run(
       entry.tenant.id,
       RegistryStatements.redirectCallbackList(
         id, .double(timing.grace(of: entry.tenant)), .null, .bytes(claim), .null, .null, .null, .int(1)))
     guard let row = judged.rows.first else { return .unknown }
-    let callback = try RedirectCallback(row: row)
-    let own =
-      "session_id=\((try session.decode("session_id", as: UUID.self)).text)&verdict=\(callback.verdict.rawValue)"
-    if callback.verdict == .contradicted {
-      return .redirect(to: ReturnURL.appending(own, to: try session.decode("return_failure")))
-    }
-    let target: String = try session.decode(outcome == .success ? "return_success" : "return_failure")
-    return .redirect(to: ReturnURL.appending(Self.passedOn(raw) + own, to: target))
+    let verdict = try RedirectCallback(row: row).verdict
+    let own = "session_id=\((try session.decode("session_id", as: UUID.self)).text)&verdict=\(verdict.rawValue)"
+    let isTrusted = verdict != .contradicted && isBound != false
+    let column = outcome == .success && isTrusted ? "return_success" : "return_failure"
+    guard let target = try session.decodeIfPresent(column, as: String.self) else { return .recorded }
+    return .redirect(to: ReturnURL.appending(isTrusted ? Self.passedOn(raw) + own : own, to: target))
   }
 
   /// The query as it came, but for parameters that bear the names of the registry's own: whoever reads the first of

@@ -4,12 +4,15 @@ import RegistryPostgres
 
 extension Connection {
   init(row: PostgresRow) throws {
+    let userID = try row.decode("user_id", as: String.self)
+    let resource = try row.decodeIfPresent("resource", as: String.self)
+    let status = try ConnectionStatus(column: row.decode("status"))
+    let reconnect = Reconnect(userID: userID, resource: resource, status: status)
     self.init(
-      userID: try row.decode("user_id"), resource: try row.decodeIfPresent("resource"),
-      referenceID: try row.decodeIfPresent("reference_id"), status: try ConnectionStatus(column: row.decode("status")),
+      userID: userID, resource: resource, referenceID: try row.decodeIfPresent("reference_id"), status: status,
       scopes: try row.decodeIfPresent("scopes"), supersededBy: try row.decodeIfPresent("superseded_by"),
       lastDataAt: try row.decodeIfPresent("last_data_at"), createdAt: try row.decode("created_at"),
-      recordedAt: try row.decode("recorded_at"))
+      recordedAt: try row.decode("recorded_at"), needsReauth: reconnect != nil, reconnect: reconnect)
   }
 }
 

@@ -21,6 +21,26 @@ public struct Connection: Sendable, Hashable, Codable {
   public var createdAt: Date
   /// When the last fact was recorded that changed the row.
   public var recordedAt: Date
+  /// Whether the person must connect again before data comes: the connection is degraded or revoked. One that was
+  /// deauthenticated or superseded ended on purpose.
+  public var needsReauth = false
+  /// How to let the person connect again, where that is needed.
+  public var reconnect: Reconnect?
+
+  /// With what a session is to be opened that connects again.
+  public struct Reconnect: Sendable, Hashable, Codable {
+    /// How to begin the session.
+    public var kind: AuthSession.Kind
+    /// What to send as `replaces`.
+    public var replaces: String
+
+    init?(userID: String, resource: String?, status: ConnectionStatus) {
+      guard status == .degraded || status == .revoked else { return nil }
+      let resource = resource.flatMap { try? Resource($0) }
+      kind = resource.map { $0.isMobileOnly ? .mobile : .direct } ?? .widget
+      replaces = userID
+    }
+  }
 }
 
 /// One transition of one connection, with its cause.

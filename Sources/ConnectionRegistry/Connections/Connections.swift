@@ -8,6 +8,7 @@ public struct Connections: Sendable {
   let database: RegistryDatabase
   let directory: TenantDirectory
   let timing: Timing
+  let terraDeadline: Duration
 
   /// How many changes, events, sessions and corrections a detail shows at most.
   public static let detailLimit = 100

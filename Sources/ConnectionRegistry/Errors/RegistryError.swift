@@ -26,10 +26,28 @@ public struct RegistryError: Error, Sendable, Hashable {
     public static let returnURLNotAllowed = Code(description: "return_url_not_allowed", httpStatus: 400)
     /// The idempotency key was used with another request.
     public static let idempotencyConflict = Code(description: "idempotency_conflict", httpStatus: 409)
-    /// Terra refused the call.
+    /// Terra does not take what the request asks for, such as the resource: the caller's to mend.
+    public static let terraRequestRefused = Code(description: "terra_request_refused", httpStatus: 400)
+    /// Terra does not take the tenant's dev-id and API key: the operator's to mend.
+    public static let terraCredentialsRefused = Code(description: "terra_credentials_refused", httpStatus: 502)
+    /// The tenant's environment at Terra holds as many connections as it may (50 outside production).
+    public static let terraUserLimit = Code(description: "terra_user_limit", httpStatus: 409)
+    /// The tenant's endpoint for widget sessions is closed for its account (410): the operator's to mend.
+    public static let terraEndpointRetired = Code(description: "terra_endpoint_retired", httpStatus: 502)
+    /// No provider is enabled in the tenant's environment at Terra, as far as can be told: the operator's to mend.
+    public static let terraNotSetUp = Code(description: "terra_not_set_up", httpStatus: 502)
+    /// Terra turned the call away because there were too many.
+    public static let terraRateLimited = Code(description: "terra_rate_limited", httpStatus: 503)
+    /// Terra did not answer in time.
+    public static let terraTimedOut = Code(description: "terra_timed_out", httpStatus: 504)
+    /// What answers at the tenant's URL of Terra does not answer as Terra does: the operator's to look into.
+    public static let terraAnswerUnusable = Code(description: "terra_answer_unusable", httpStatus: 502)
+    /// Terra refused the call in another way.
     public static let terraRefused = Code(description: "terra_refused", httpStatus: 502)
     /// Terra could not be reached, or failed.
     public static let terraUnavailable = Code(description: "terra_unavailable", httpStatus: 502)
+    /// The tenant only records, beside a live system: nothing is begun or ended for it.
+    public static let shadowMode = Code(description: "shadow_mode", httpStatus: 409)
     /// PostgreSQL cannot be reached, or is out of resources.
     public static let databaseUnavailable = Code(description: "database_unavailable", httpStatus: 503)
     /// The database holds no schema of the registry.
@@ -44,6 +62,21 @@ public struct RegistryError: Error, Sendable, Hashable {
     public static let secretUnreadable = Code(description: "secret_unreadable", httpStatus: 500)
     /// The registry failed in a way that it does not know.
     public static let internalFailure = Code(description: "internal", httpStatus: 500)
+
+    /// The code of a refusal of Terra's that was stored; nil for any other text.
+    init?(terra description: String) {
+      let codes: [Code] = [
+        .terraRequestRefused, .terraCredentialsRefused, .terraUserLimit, .terraEndpointRetired, .terraNotSetUp,
+        .terraRateLimited, .terraTimedOut, .terraAnswerUnusable, .terraRefused, .terraUnavailable,
+      ]
+      guard let code = codes.first(where: { $0.description == description }) else { return nil }
+      self = code
+    }
+
+    private init(description: String, httpStatus: Int) {
+      self.description = description
+      self.httpStatus = httpStatus
+    }
   }
 
   /// What kind of failure it is.
@@ -52,6 +85,8 @@ public struct RegistryError: Error, Sendable, Hashable {
   public let message: String
   /// The field of the request that is at fault, where there is one.
   public let field: String?
+  /// How long to wait before trying again, where somebody said so.
+  public let retryAfter: Duration?
 
   /// Creates an error.
   ///
@@ -59,7 +94,9 @@ public struct RegistryError: Error, Sendable, Hashable {
   ///   - code: the kind of failure.
   ///   - message: one sentence for a person, without secrets or parameters.
   ///   - field: the field of the request at fault.
-  public init(_ code: Code, _ message: String, field: String? = nil) {
+  ///   - retryAfter: how long to wait before trying again.
+  public init(_ code: Code, _ message: String, field: String? = nil, retryAfter: Duration? = nil) {
+    self.retryAfter = retryAfter
     self.code = code
     self.message = message
     self.field = field

@@ -9,6 +9,16 @@ public struct AuthSession: Sendable, Hashable, Codable {
     case direct
     /// With Terra's widget, where the person chooses.
     case widget
+    /// By an app on a phone, with a token of `generateAuthToken`: there is no browser and no redirect.
+    case mobile
+  }
+
+  /// Through which surface a session was begun.
+  public enum Channel: String, Sendable, Hashable, Codable {
+    /// The registry's own API, library or command.
+    case api
+    /// The gateway for Terra's clients.
+    case gateway
   }
 
   /// The session's id.
@@ -27,57 +37,26 @@ public struct AuthSession: Sendable, Hashable, Codable {
   public var userID: String?
   /// Terra's id of the widget session.
   public var terraSessionID: String?
-  /// Where to send the browser.
+  /// Where to send the browser. Of a session that is bound to its browser it is shown only in the answer that opens it.
   public var authURL: String?
-  /// Where the browser returns after a success.
-  public var returnSuccess: String
-  /// Where the browser returns after a failure.
-  public var returnFailure: String
+  /// What the app on the phone connects with, once, in the next minutes; only in the answer that opens a mobile session.
+  public var token: String?
+  /// Where the browser returns after a success; nil where no redirect was asked for.
+  public var returnSuccess: String?
+  /// Where the browser returns after a failure; nil where no redirect was asked for.
+  public var returnFailure: String?
+  /// Through which surface it was begun.
+  public var channel = Channel.api
+  /// The connection that it is to replace.
+  public var replaces: String?
+  /// Whether the browser that comes back must be the one that began.
+  public var isBound = false
   /// Why Terra refused to begin it.
   public var refusedReason: String?
+  /// The stable code of that problem.
+  public var refusedCode: String?
   /// When it was opened.
   public var createdAt: Date
   /// Until when it can be used.
   public var expiresAt: Date
-}
-
-/// What a session is opened with.
-public struct NewAuthSession: Sendable, Hashable, Codable {
-  /// The app user's id at the team: opaque, stable, 1 to 1,024 bytes; nil for an anonymous attempt.
-  public var referenceID: String?
-  /// The provider as Terra spells it; nil lets the person choose in Terra's widget.
-  public var resource: String?
-  /// Where the browser returns after a success; must be on the tenant's allow-list.
-  public var success: String
-  /// Where the browser returns after a failure; must be on the tenant's allow-list.
-  public var failure: String
-  /// The widget's language, such as `en`.
-  public var language: String?
-  /// The providers that the widget offers; nil offers all.
-  public var providers: [String]?
-  /// Whether the person may connect several providers in one session (widget only).
-  public var multiAuth: Bool
-
-  /// Describes a session to open.
-  ///
-  /// - Parameters:
-  ///   - referenceID: the app user's id at the team.
-  ///   - resource: the provider; nil for Terra's widget.
-  ///   - success: where the browser returns after a success.
-  ///   - failure: where the browser returns after a failure.
-  ///   - language: the widget's language.
-  ///   - providers: the providers that the widget offers.
-  ///   - multiAuth: whether several connections may come of the session.
-  public init(
-    referenceID: String?, resource: String? = nil, success: String, failure: String, language: String? = nil,
-    providers: [String]? = nil, multiAuth: Bool = false
-  ) {
-    self.referenceID = referenceID
-    self.resource = resource
-    self.success = success
-    self.failure = failure
-    self.language = language
-    self.providers = providers
-    self.multiAuth = multiAuth
-  }
 }

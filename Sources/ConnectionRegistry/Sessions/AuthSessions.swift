@@ -15,7 +15,9 @@ public struct AuthSessions: Sendable {
   let terraDeadline: Duration
   let logger: Logger
 
-  /// Opens a session: writes it, asks Terra, and gives out where to send the browser.
+  private var records: AuthSessionRecords { AuthSessionRecords(database: database, keyRing: keyRing, timing: timing) }
+
+  /// Opens a session: writes it, asks Terra, and gives out where to send the browser, or the token for the phone.
   ///
   /// The session and its attempt token are committed before Terra is asked, so that no answer of Terra's can arrive
   /// that nobody knows of.
@@ -25,42 +27,49 @@ public struct AuthSessions: Sendable {
   ///   - new: whom to connect to what, and where the browser returns.
   ///   - idempotencyKey: 1 to 255 printable characters; the same key with the same request gives the same session,
   ///     and asks Terra again only where Terra failed or was not reached.
-  /// - Returns: the session with its `authURL`.
-  /// - Throws: `tenant_unknown`, `invalid_request`, `return_url_not_allowed`, `idempotency_conflict`, `terra_refused`,
-  ///   `terra_unavailable`, `database_unavailable`.
+  /// - Returns: the session with its `authURL`, which leads through the registry where the tenant binds browsers, or with
+  ///   its `token`.
+  /// - Throws: `tenant_unknown`, `shadow_mode`, `invalid_request`, `not_found` (the connection to replace),
+  ///   `return_url_not_allowed`, `idempotency_conflict`, `database_unavailable`, and what Terra's answer means:
+  ///   `terra_request_refused`, `terra_credentials_refused`, `terra_user_limit`, `terra_endpoint_retired`,
+  ///   `terra_not_set_up`, `terra_rate_limited`, `terra_timed_out`, `terra_answer_unusable`, `terra_refused`,
+  ///   `terra_unavailable`.
   public func open(tenant: String, _ new: NewAuthSession, idempotencyKey: String? = nil) async throws -> AuthSession {
     let entry = try await directory.require(tenant)
-    let opening = try AuthSessionOpening(new, idempotencyKey: idempotencyKey, tenant: entry.tenant)
-    let id = entry.tenant.id
+    guard !entry.tenant.shadow else { throw Self.shadow }
+    let opening = try AuthSessionOpening(
+      new, idempotencyKey: idempotencyKey, replaced: try await replaced(new.replaces, entry.tenant),
+      tenant: entry.tenant)
     var sessionID = UUID.version7()
     var token = AttemptToken()
-    let sealed = try keyRing.seal(Array(token.text.utf8), tenantID: id, purpose: .attempt)
-    let expiry = timing.sessionExpiry(of: entry.tenant)
-    let provisional = Date().addingTimeInterval(expiry ?? Timing.unansweredExpiry.inSeconds)
-    var statements = [
-      RegistryStatements.authSessionInsert(
-        .uuid(id), .uuid(sessionID), .text(opening.kind.rawValue), .bytes(token.sha256), .bytes(sealed),
-        .text(opening.referenceID), .text(opening.resource?.rawValue), .bool(opening.multiAuth),
-        .text(opening.success), .text(opening.failure), .text(idempotencyKey), .bytes(opening.sha256),
-        .timestamp(provisional))
-    ]
-    if let person = opening.referenceID {
-      statements.append(RegistryStatements.appUserInsert(.uuid(id), .textArray([person])))
-    }
-    let inserted = try await database.run(id, naming: opening.referenceID, statements)
-    if inserted[0].affectedRows == 0, let idempotencyKey {
+    if try await !records.begin(opening.draft, sessionID, token, entry.tenant), let idempotencyKey {
       switch try await repeated(idempotencyKey, opening, entry) {
-      case .answered(let earlier): return try await show(tenant: tenant, earlier)
+      case .answered(let earlier, let attempt, let phone):
+        return try await shown(earlier, attempt: attempt, phone: phone, entry.tenant)
       case .again(let earlier, let itsToken): (sessionID, token) = (earlier, itsToken)
       }
     }
-    try await begin(sessionID, token, opening, entry, expiry: expiry)
-    return try await show(tenant: tenant, sessionID)
+    let phone = try await begin(sessionID, token, opening, entry)
+    return try await shown(sessionID, attempt: token, phone: phone, entry.tenant)
   }
 
+  static let shadow = RegistryError(
+    .shadowMode,
+    "this tenant only records, beside a live system: `registry tenant update SLUG --no-shadow` lets the registry act")
+
   private enum Repeated {
-    case answered(UUID)
+    case answered(UUID, AttemptToken?, phone: String?)
     case again(UUID, AttemptToken)
+  }
+
+  private func replaced(_ userID: String?, _ tenant: Tenant) async throws -> Connection? {
+    guard let userID else { return nil }
+    guard (try? UserID(userID)) != nil,
+      let row = try await database.run(
+        tenant.id, RegistryStatements.connectionShow(.uuid(tenant.id), .text(userID))
+      ).rows.first
+    else { throw RegistryError(.notFound, "this tenant has no such connection to replace", field: "replaces") }
+    return try Connection(row: row)
   }
 
   /// What a request gives whose idempotency key was used before.
@@ -72,72 +81,50 @@ public struct AuthSessions: Sendable {
     guard let row = found.rows.first else {
       throw RegistryError(.internalFailure, "a session could not be written: try again")
     }
-    guard try row.decode("request_sha256", as: [UInt8].self) == opening.sha256 else {
+    guard try row.decode("request_sha256", as: [UInt8].self) == opening.draft.requestSHA256 else {
       throw RegistryError(
         .idempotencyConflict, "this Idempotency-Key was used with another request: use a new key for a new session")
     }
+    func opened(_ column: String) throws -> String? {
+      try row.decodeIfPresent(column, as: [UInt8].self).map {
+        String(decoding: try keyRing.open($0, tenantID: id, purpose: .attempt), as: UTF8.self)
+      }
+    }
     let sessionID = try row.decode("session_id", as: UUID.self)
-    if !row.isNull("auth_url") { return .answered(sessionID) }
-    guard let sealed = try row.decodeIfPresent("sealed_attempt", as: [UInt8].self) else {
-      throw RegistryError(.terraRefused, try row.decodeIfPresent("refused_reason") ?? "Terra refused this session")
-    }
-    let text = try keyRing.open(sealed, tenantID: id, purpose: .attempt)
-    return .again(sessionID, AttemptToken(presented: String(decoding: text, as: UTF8.self)))
+    let attempt = try opened("sealed_attempt").map(AttemptToken.init(presented:))
+    if !row.isNull("auth_url") { return .answered(sessionID, attempt, phone: nil) }
+    if let phone = try opened("sealed_token") { return .answered(sessionID, nil, phone: phone) }
+    if let attempt { return .again(sessionID, attempt) }
+    let code = try row.decodeIfPresent("refused_code", as: String.self).flatMap(RegistryError.Code.init(terra:))
+    throw RegistryError(
+      code ?? .terraRefused, try row.decodeIfPresent("refused_reason") ?? "Terra refused this session")
   }
 
+  /// Asks Terra, and stores what it answers; returns the token of a phone.
   private func begin(
-    _ sessionID: UUID, _ token: AttemptToken, _ opening: AuthSessionOpening, _ entry: TenantDirectory.Entry,
-    expiry: Double?
-  ) async throws {
-    let tenant = entry.tenant
-    let id = PostgresParameter.uuid(tenant.id)
-    let client = TerraClient(
-      configuration: .init(
-        developerID: tenant.devID, apiKey: entry.terraAPIKey, apiBaseURL: tenant.terraBaseURL,
-        widgetSessionURL: tenant.terraWidgetURL, deadline: terraDeadline))
-    let base = "\(publicURL)/callbacks/terra/\(tenant.slug)/\(token.text)"
+    _ sessionID: UUID, _ token: AttemptToken, _ opening: AuthSessionOpening, _ entry: TenantDirectory.Entry
+  ) async throws -> String? {
+    let base = "\(publicURL)/callbacks/terra/\(entry.tenant.slug)/\(token.text)"
     do {
-      let answer = try await opening.begin(with: client, success: base + "/success", failure: base + "/failure")
-      let lifetime = expiry ?? answer.expiresIn?.inSeconds ?? Timing.unansweredExpiry.inSeconds
-      var statements = [
-        RegistryStatements.authSessionAnswered(
-          id, .uuid(sessionID), .text(answer.userID), .text(answer.terraSessionID), .text(answer.url),
-          .timestamp(Date().addingTimeInterval(lifetime)))
-      ]
-      if let userID = answer.userID {
-        statements += [
-          opening.expectation(sessionID: sessionID).joinStatement(tenantID: tenant.id, userID: userID),
-          RegistryStatements.connectionChangeAppend(
-            id, .text(userID), .text("session"), .text(sessionID.text), .null),
-        ]
-      }
-      if let terraSessionID = answer.terraSessionID {
-        // Events that came before Terra's answer was stored were waiting for the session's reference_id.
-        statements.append(
-          RegistryStatements.connectionTakeSessionReference(id, .null, .text(terraSessionID)))
-      }
-      _ = try await database.run(tenant.id, locking: answer.userID.map { [$0] } ?? [], statements)
+      let answer = try await opening.begin(
+        with: entry.terraClient(deadline: terraDeadline), success: base + "/success", failure: base + "/failure")
+      try await records.answered(opening.draft, sessionID, answer, entry.tenant)
+      return answer.token
     } catch let error as TerraAPIError {
-      let mayRepeat = error.isRetryable || error.code == .timedOut || error.code == .connectionLost
-      let problem = Self.problem(error, mayRepeat: mayRepeat)
-      _ = try await database.run(
-        tenant.id,
-        RegistryStatements.authSessionRefused(
-          id, .uuid(sessionID), .text(problem.message), .int(error.httpStatus), .bool(mayRepeat)))
-      throw problem
+      let refusal = TerraRefusal(error, namesResource: opening.draft.resource != nil)
+      try await records.refused(sessionID, refusal, entry.tenant)
+      throw refusal.problem
     }
   }
 
-  private static func problem(_ error: TerraAPIError, mayRepeat: Bool) -> RegistryError {
-    let advice =
-      switch error.code {
-      case .unauthorized, .forbidden: "check the tenant's dev-id and Terra API key"
-      case .notFound, .badRequest: "check the resource's spelling, and that it is enabled at Terra"
-      case .gone: "set the tenant's widget URL to the newer endpoint"
-      case .rateLimited: "try again later"
-      default: mayRepeat ? "try again with the same Idempotency-Key" : "see Terra's status"
-      }
-    return RegistryError(mayRepeat ? .terraUnavailable : .terraRefused, "\(error); \(advice)")
+  /// The session as the answer that opens it shows it.
+  private func shown(
+    _ sessionID: UUID, attempt: AttemptToken?, phone: String?, _ tenant: Tenant
+  ) async throws -> AuthSession {
+    var session = try await show(tenant: tenant.slug, sessionID)
+    session.token = phone
+    if session.isBound, let attempt { session.authURL = "\(publicURL)/connect/\(tenant.slug)/\(attempt.text)" }
+    return session
   }
 
   /// Lists sessions with what became of each, oldest first.

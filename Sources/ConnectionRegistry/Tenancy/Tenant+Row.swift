@@ -12,7 +12,7 @@ extension Tenant {
       sessionExpirySeconds: try row.decodeIfPresent("session_expiry_seconds"),
       horizonSeconds: try row.decodeIfPresent("horizon_seconds"),
       signatureFailingSeconds: try row.decodeIfPresent("signature_failing_seconds"),
-      createdAt: try row.decode("created_at"))
+      bindsBrowser: try row.decode("binds_browser"), createdAt: try row.decode("created_at"))
   }
 }
 

@@ -26,6 +26,8 @@ public struct Tenant: Sendable, Hashable, Codable {
   public var horizonSeconds: Double?
   /// How long deliveries may all be rejected before that is a finding, in seconds; nil is the deployment's default.
   public var signatureFailingSeconds: Double?
+  /// Whether the browser that comes back from Terra must be the one that began (`/connect/…`).
+  public var bindsBrowser: Bool
   /// When the tenant was made.
   public var createdAt: Date
 
@@ -61,6 +63,8 @@ public struct NewTenant: Sendable {
   public var signatureFailingAfter: Duration?
   /// Whether the registry only records and reports, beside a live system.
   public var shadow: Bool
+  /// Whether the browser that comes back from Terra must be the one that began.
+  public var bindsBrowser: Bool
 
   /// Where Terra's REST API stands unless another is named (legacy generation).
   public static let defaultTerraBaseURL = "https://api.tryterra.co/v2"
@@ -83,11 +87,13 @@ public struct NewTenant: Sendable {
   ///   - horizon: how old a signed event may be; nil is the deployment's default.
   ///   - signatureFailingAfter: how long all deliveries may be rejected; nil is the deployment's default.
   ///   - shadow: whether to record and report only.
+  ///   - bindsBrowser: whether the browser that comes back must be the one that began; not where a customer's own
+  ///     server stands before the callbacks.
   public init(
     slug: String, environment: String = "production", devID: String, terraAPIKey: String, signingSecret: String,
     terraBaseURL: String = NewTenant.defaultTerraBaseURL, terraWidgetURL: String = NewTenant.defaultTerraWidgetURL,
     returnURLs: [String], grace: Duration? = nil, sessionExpiry: Duration? = nil, horizon: Duration? = nil,
-    signatureFailingAfter: Duration? = nil, shadow: Bool = false
+    signatureFailingAfter: Duration? = nil, shadow: Bool = false, bindsBrowser: Bool = false
   ) {
     self.slug = slug
     self.environment = environment
@@ -102,5 +108,6 @@ public struct NewTenant: Sendable {
     self.horizon = horizon
     self.signatureFailingAfter = signatureFailingAfter
     self.shadow = shadow
+    self.bindsBrowser = bindsBrowser
   }
 }

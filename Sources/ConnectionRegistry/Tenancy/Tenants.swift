@@ -28,7 +28,7 @@ public struct Tenants: Sendable {
           .uuid(id), .text(new.slug), .text(new.environment), .text(new.devID), .text(new.terraBaseURL),
           .text(new.terraWidgetURL), .textArray(returnURLs), .double(new.grace?.inSeconds),
           .double(new.sessionExpiry?.inSeconds), .double(new.horizon?.inSeconds),
-          .double(new.signatureFailingAfter?.inSeconds), .bool(new.shadow)),
+          .double(new.signatureFailingAfter?.inSeconds), .bool(new.shadow), .bool(new.bindsBrowser)),
         RegistryStatements.tenantSecretInsertFirst(
           .uuid(id), .uuid(secretIDs[0]), .text(MasterKeyRing.Purpose.terraAPIKey.rawValue), .bytes(apiKey)),
         RegistryStatements.tenantSecretInsertFirst(
@@ -87,16 +87,24 @@ public struct Tenants: Sendable {
         throw RegistryError.invalid(field, "1 to 1,024 bytes without control characters, as Terra's dashboard shows it")
       }
     }
-    for (field, value) in [("terra_base_url", new.terraBaseURL), ("terra_widget_url", new.terraWidgetURL)] {
+    try check(urls: [("terra_base_url", new.terraBaseURL), ("terra_widget_url", new.terraWidgetURL)])
+    try check(durations: [
+      ("grace", new.grace), ("session_expiry", new.sessionExpiry), ("horizon", new.horizon),
+      ("signature_failing_after", new.signatureFailingAfter),
+    ])
+  }
+
+  static func check(urls: [(field: String, value: String)]) throws {
+    for (field, value) in urls {
       guard let url = URL(string: value), let scheme = url.scheme, ["https", "http"].contains(scheme), url.host != nil
       else {
         throw RegistryError.invalid(field, "a full URL, such as \(NewTenant.defaultTerraBaseURL)")
       }
     }
-    for (field, value) in [
-      ("grace", new.grace), ("session_expiry", new.sessionExpiry), ("horizon", new.horizon),
-      ("signature_failing_after", new.signatureFailingAfter),
-    ] {
+  }
+
+  static func check(durations: [(field: String, value: Duration?)]) throws {
+    for (field, value) in durations {
       if let value, value <= .zero { throw RegistryError.invalid(field, "a duration above zero, such as 10m") }
     }
   }

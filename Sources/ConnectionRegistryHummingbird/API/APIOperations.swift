@@ -12,8 +12,8 @@ struct APIOperations: Sendable {
     all =
       SessionOperations.all(registry)
       + ConnectionOperations.all(registry)
+      + [ConnectionOperations.deauthenticate(registry)]
       + AppUserOperations.all(registry)
-      + ChangeOperations.all(registry)
   }
 
   /// The methods that a known path answers with 405 where no operation has them.

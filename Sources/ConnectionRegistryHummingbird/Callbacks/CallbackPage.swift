@@ -8,6 +8,9 @@ struct CallbackPage: Sendable {
   static let unknown = CallbackPage(
     title: "This page is not valid",
     text: "It does not belong to a connection that was begun here. Go back to the app and begin again.")
+  /// For an arrival that is recorded, and cannot be sent anywhere with what is known of it.
+  static let recorded = CallbackPage(
+    title: "Go back to the app", text: "You can close this page. The app shows whether the connection was made.")
   /// For an arrival that could not be recorded.
   static let tryAgain = CallbackPage(
     title: "Please try again", text: "This could not be recorded just now. Reload this page in a moment.")

@@ -30,7 +30,7 @@ struct CallbackRoutes: Sendable {
     do {
       answer = try await registry.callbacks.receive(
         tenant: context.parameters.require("tenant"), attempt: context.parameters.require("attempt"),
-        outcome: outcome, rawQuery: Self.rawQuery(request))
+        outcome: outcome, rawQuery: Self.rawQuery(request), cookies: Self.cookies(request))
     } catch let error as RegistryError where error.code.httpStatus >= 500 {
       context.logger.warning("Callback not recorded", metadata: ["code": "\(error.code)", "error": "\(error)"])
       return CallbackPage.tryAgain.response(.serviceUnavailable)
@@ -42,11 +42,25 @@ struct CallbackRoutes: Sendable {
       return Response(status: .seeOther, headers: headers)
     case .unknown:
       return CallbackPage.unknown.response(.notFound)
+    case .recorded: return CallbackPage.recorded.response(.ok)
+    case .shadowed: return Response(status: .noContent, headers: CallbackPage.headers)
     }
   }
 
+  /// The cookies by name; of a repeated name the first, which is the one of the longest path (RFC 6265).
+  private static func cookies(_ request: Request) -> [String: String] {
+    var cookies: [String: String] = [:]
+    for header in request.headers[values: .cookie] {
+      for pair in header.split(separator: ";") {
+        let parts = pair.drop { $0 == " " }.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        if parts.count == 2, cookies[String(parts[0])] == nil { cookies[String(parts[0])] = String(parts[1]) }
+      }
+    }
+    return cookies
+  }
+
   /// Whether a browser asks ahead of the person: nobody has arrived yet.
-  private static func isSpeculative(_ request: Request) -> Bool {
+  static func isSpeculative(_ request: Request) -> Bool {
     ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"].contains { name in
       guard let name = HTTPField.Name(name), let value = request.headers[name]?.lowercased() else { return false }
       return value.contains("prefetch") || value.contains("prerender") || value.contains("preview")

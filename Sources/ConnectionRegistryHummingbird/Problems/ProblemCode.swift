@@ -49,8 +49,27 @@ struct ProblemCode: Sendable, Hashable {
     .internalFailure, "The registry failed; its log says why, under the problem's `request_id`.")
   static let secretUnreadable = ProblemCode(
     .secretUnreadable, "A sealed secret cannot be opened with the master keys at hand.")
+  static let terraRequestRefused = ProblemCode(
+    .terraRequestRefused, "Terra does not take what was asked for, such as the resource: mend the request.")
+  static let shadowMode = ProblemCode(
+    .shadowMode, "The tenant only records, beside a live system: nothing is begun or ended for it.")
+  static let terraUserLimit = ProblemCode(
+    .terraUserLimit, "The environment at Terra holds as many connections as it may (50 outside production).")
+  static let terraAnswerUnusable = ProblemCode(
+    .terraAnswerUnusable, "What answers at the tenant's URLs of Terra is not Terra: the operator should check them.")
+  static let terraCredentialsRefused = ProblemCode(
+    .terraCredentialsRefused, "Terra refuses the tenant's dev-id and API key: the operator should check them.")
+  static let terraEndpointRetired = ProblemCode(
+    .terraEndpointRetired, "The tenant's widget endpoint is closed: the operator should set the newer one.")
+  static let terraNotSetUp = ProblemCode(
+    .terraNotSetUp, "Terra failed as it does where no provider is enabled: the operator should enable one.")
   static let terraRefused = ProblemCode(.terraRefused, "Terra refused the call; `detail` says why.")
-  static let terraUnavailable = ProblemCode(.terraUnavailable, "Terra could not be reached, or failed.")
+  static let terraUnavailable = ProblemCode(
+    .terraUnavailable, "Terra could not be reached, or failed: try again, with the same `Idempotency-Key`.")
+  static let terraRateLimited = ProblemCode(
+    .terraRateLimited, "Terra turned the call away: try again after `Retry-After`.")
+  static let terraTimedOut = ProblemCode(
+    .terraTimedOut, "Terra did not answer in time: try again, with the same `Idempotency-Key`.")
   static let databaseUnavailable = ProblemCode(
     .databaseUnavailable, "PostgreSQL cannot be reached: try again after `Retry-After`.")
   static let schemaNotMigrated = ProblemCode(.schemaNotMigrated, "The database lacks a part of the schema.")
@@ -60,10 +79,20 @@ struct ProblemCode: Sendable, Hashable {
 
   /// All codes, by status.
   static let all: [ProblemCode] = [
-    invalidRequest, invalidJSON, returnURLNotAllowed, unauthenticated, forbidden, notFound, tenantUnknown,
-    methodNotAllowed, tenantExists, idempotencyConflict, idempotencyInProgress, alreadyRunning, preconditionFailed,
+    invalidRequest, invalidJSON, returnURLNotAllowed, terraRequestRefused, unauthenticated, forbidden, notFound,
+    tenantUnknown,
+    methodNotAllowed, tenantExists, idempotencyConflict, idempotencyInProgress, alreadyRunning, shadowMode,
+    terraUserLimit, preconditionFailed,
     contentTooLarge, uriTooLong, unsupportedMediaType, rateLimited, headersTooLarge, internalFailure, secretUnreadable,
-    terraRefused, terraUnavailable, databaseUnavailable, schemaNotMigrated, schemaNewer, timedOut,
+    terraAnswerUnusable, terraCredentialsRefused, terraEndpointRetired, terraNotSetUp, terraRefused, terraUnavailable,
+    databaseUnavailable, schemaNotMigrated, schemaNewer, terraRateLimited, timedOut, terraTimedOut,
+  ]
+
+  /// What may go wrong with every operation that asks Terra.
+  static let ofCallsToTerra: [ProblemCode] = [
+    terraRequestRefused, terraAnswerUnusable, terraCredentialsRefused, terraEndpointRetired, terraNotSetUp,
+    terraRefused,
+    terraUnavailable, terraRateLimited, terraTimedOut,
   ]
 
   /// What may go wrong with every operation of `/v1`.

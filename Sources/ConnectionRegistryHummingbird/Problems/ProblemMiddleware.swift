@@ -47,7 +47,8 @@ extension Problem {
   init(_ error: RegistryError) {
     self.init(
       status: error.code.httpStatus, code: error.code.description, detail: Self.sentence(error.message),
-      field: error.field, retryAfter: error.code.httpStatus == 503 ? 5 : nil)
+      field: error.field,
+      retryAfter: error.retryAfter.map { Int($0.components.seconds) } ?? (error.code.httpStatus == 503 ? 5 : nil))
   }
 
   private static func sentence(_ message: String) -> String {

@@ -8,6 +8,11 @@ extension HTTPField.Name {
   /// What the next site learns of this one's URL.
   static let referrerPolicy = token("Referrer-Policy")
 
+  /// The key of a client of Terra's: here one to the registry.
+  static let xAPIKey = token("x-api-key")
+  /// The environment of a client of Terra's.
+  static let devID = token("dev-id")
+
   private static func token(_ literal: StaticString) -> HTTPField.Name {
     guard let name = HTTPField.Name("\(literal)") else {
       preconditionFailure("\(literal) cannot be a header's name")

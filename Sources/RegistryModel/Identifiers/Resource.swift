@@ -55,3 +55,13 @@ public struct Resource: TextIdentifier, CustomStringConvertible {
   /// The text.
   public var description: String { rawValue }
 }
+
+extension Resource {
+  private static let onPhonesOnly: Set<String> = [
+    "APPLE", "APPLE_HEALTH", "SAMSUNG", "GOOGLEFIT", "GOOGLE_FIT", "HEALTH_CONNECT", "FREESTYLELIBRESDK", "WEAROS",
+  ]
+
+  /// Whether only an app on a phone can connect it, as far as Terra's documentation names such providers (reference of
+  /// the Android SDK, supported integrations).
+  public var isMobileOnly: Bool { Self.onPhonesOnly.contains(rawValue) }
+}

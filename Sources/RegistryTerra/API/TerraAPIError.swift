@@ -56,10 +56,14 @@ public struct TerraAPIError: Error, Sendable, Hashable, CustomStringConvertible,
   public let retryAfter: Duration?
   /// What is wrong, in Terra's words or ours, at most 300 characters. It may repeat what was sent.
   public let message: String?
+  /// Whether the answer was a page of HTML, as a proxy writes it.
+  public let isHTML: Bool
 
   init(
-    _ code: Code, endpoint: String, httpStatus: Int? = nil, retryAfter: Duration? = nil, message: String? = nil
+    _ code: Code, endpoint: String, httpStatus: Int? = nil, retryAfter: Duration? = nil, message: String? = nil,
+    isHTML: Bool = false
   ) {
+    self.isHTML = isHTML
     self.code = code
     self.endpoint = endpoint
     self.httpStatus = httpStatus
@@ -75,6 +79,14 @@ public struct TerraAPIError: Error, Sendable, Hashable, CustomStringConvertible,
   /// Whether the request is known never to have reached Terra.
   public var isProvenUnsent: Bool {
     code == .unreachable || code == .invalidRequest
+  }
+
+  /// Whether Terra refuses new connections because the environment holds as many as it may (50 outside production).
+  /// No code is documented for it, so its words are looked for.
+  public var isUserLimit: Bool {
+    guard [.badRequest, .forbidden, .rateLimited, .refused].contains(code), let words = message?.lowercased()
+    else { return false }
+    return ["user limit", "users limit", "limit of users", "user quota", "device limit"].contains(where: words.contains)
   }
 
   /// Endpoint, status and kind of failure: nothing secret or personal.

@@ -1,3 +1,5 @@
+import RegistryModel
+
 /// The answer of authenticateUser: an authentication that has begun.
 public struct TerraAuthentication: Sendable, Hashable {
   /// The id that the connection will have; it exists before the app user has authenticated.
@@ -18,6 +20,50 @@ public struct TerraWidgetSession: Sendable, Hashable {
   public let expiresIn: Duration?
   /// What Terra remarked on the request, such as unknown providers.
   public let warnings: [String]
+}
+
+/// The answer of generateAuthToken: what an app on a phone connects with, once.
+public struct TerraAuthToken: Sendable, Hashable {
+  /// The token. It is a secret.
+  public let token: String
+  /// How long it can be used, where Terra says.
+  public let expiresIn: Duration?
+}
+
+extension TerraAuthentication {
+  init(_ answer: AnswerReader) throws {
+    self.init(
+      userID: try answer.text("user_id", limit: UserID.maximumBytes), authURL: try answer.webURL("auth_url"),
+      expiresIn: answer.seconds("expires_in"))
+  }
+}
+
+extension TerraWidgetSession {
+  init(_ answer: AnswerReader) throws {
+    self.init(
+      sessionID: try answer.text("session_id", limit: 1_024), url: try answer.webURL("url"),
+      expiresIn: answer.seconds("expires_in"), warnings: answer.texts("warnings"))
+  }
+}
+
+extension TerraAuthToken {
+  init(_ answer: AnswerReader) throws {
+    self.init(token: try answer.text("token", limit: 1_024), expiresIn: answer.seconds("expires_in"))
+  }
+}
+
+extension TerraUserInfo {
+  init(_ answer: AnswerReader, userID: String) throws {
+    guard let user = try answer.users().first(where: { $0.userID.utf8.elementsEqual(userID.utf8) }) else {
+      throw answer.unreadable("the answer is about other connections than the one asked for")
+    }
+    self.init(user: user, isAuthenticated: answer.bool("is_authenticated"))
+  }
+
+  /// Whether the answer shows the connection authenticated and taking in data; `false` proves nothing.
+  public var isAlive: Bool {
+    isAuthenticated != false && (user.isActive ?? (isAuthenticated == true))
+  }
 }
 
 /// The answer of userInfo about one connection.

@@ -19,7 +19,12 @@ extension TerraClient {
     /// Method and path without query, for errors.
     var name: String
     var query: [(name: String, value: String)] = []
-    var body: JSONValue?
+    /// The query as it is to be sent, without the question mark; nil where ``query`` says it.
+    var rawQuery: String?
+    var accept = "application/json"
+    var contentType: String?
+    /// nil sends none; an empty one is sent as such.
+    var body: [UInt8]?
   }
 
   func call(
@@ -28,7 +33,8 @@ extension TerraClient {
     let base = configuration.apiBaseURL
     let trimmed = base.hasSuffix("/") && !base.hasSuffix("//") ? String(base.dropLast()) : base
     return Call(
-      method: method, url: trimmed + path, name: "\(method.rawValue) \(path)", query: query, body: body)
+      method: method, url: trimmed + path, name: "\(method.rawValue) \(path)", query: query,
+      contentType: body.map { _ in "application/json" }, body: body?.bytes)
   }
 
   /// Sends a request and reads the answer of a success as JSON.
@@ -49,7 +55,7 @@ extension TerraClient {
   /// Sends a request and reads the whole answer before the deadline.
   ///
   /// AsyncHTTPClient's own deadline ends with the head of the answer; the body could trickle for ever.
-  private func exchange(_ call: Call) async throws -> TerraReply {
+  func exchange(_ call: Call) async throws -> TerraReply {
     guard Self.hasHost(call.url) else {
       throw TerraAPIError(
         .invalidRequest, endpoint: call.name, message: "the configured URL must be http://host… or https://host…")
@@ -103,17 +109,17 @@ extension TerraClient {
   }
 
   private func request(_ call: Call) -> HTTPClientRequest {
-    let query = call.query.map { "\($0.name)=\(QueryCoding.encoded($0.value))" }.joined(separator: "&")
-    var request = HTTPClientRequest(url: query.isEmpty ? call.url : "\(call.url)?\(query)")
+    let query =
+      call.rawQuery ?? call.query.map { "\($0.name)=\(QueryCoding.encoded($0.value))" }.joined(separator: "&")
+    let mark = call.url.contains("?") ? "&" : "?"
+    var request = HTTPClientRequest(url: query.isEmpty ? call.url : call.url + mark + query)
     request.method = call.method
     request.headers = [
-      "dev-id": configuration.developerID, "x-api-key": configuration.apiKey, "accept": "application/json",
+      "dev-id": configuration.developerID, "x-api-key": configuration.apiKey, "accept": call.accept,
       "user-agent": "connection-registry",
     ]
-    if let body = call.body {
-      request.headers.add(name: "content-type", value: "application/json")
-      request.body = .bytes(ByteBuffer(bytes: body.bytes))
-    }
+    if let contentType = call.contentType { request.headers.add(name: "content-type", value: contentType) }
+    if let body = call.body { request.body = .bytes(ByteBuffer(bytes: body)) }
     return request
   }
 

@@ -8,12 +8,7 @@ extension TerraClient {
   /// - Throws: ``TerraAPIError`` (`notFound` when Terra does not know the connection), or `CancellationError`.
   public func userInfo(userID: String) async throws -> TerraUserInfo {
     let call = call(.GET, "/userInfo", query: [("user_id", userID)])
-    let document = try await perform(call)
-    let answer = AnswerReader(document, endpoint: call.name)
-    guard let user = try answer.users().first(where: { $0.userID.utf8.elementsEqual(userID.utf8) }) else {
-      throw answer.unreadable("the answer is about other connections than the one asked for")
-    }
-    return TerraUserInfo(user: user, isAuthenticated: answer.bool("is_authenticated"))
+    return try TerraUserInfo(AnswerReader(try await perform(call), endpoint: call.name), userID: userID)
   }
 
   /// Asks Terra about all connections of one app user (`GET /userInfo?reference_id=`).

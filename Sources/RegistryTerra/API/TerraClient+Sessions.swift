@@ -24,10 +24,7 @@ extension TerraClient {
     members["language"] = language.map(JSONValue.string)
     let call = call(
       .POST, "/auth/authenticateUser", query: [("resource", resource.rawValue)], body: .object(members))
-    let answer = AnswerReader(try await perform(call), endpoint: call.name)
-    return TerraAuthentication(
-      userID: try answer.text("user_id", limit: UserID.maximumBytes), authURL: try answer.webURL("auth_url"),
-      expiresIn: answer.seconds("expires_in"))
+    return try TerraAuthentication(AnswerReader(try await perform(call), endpoint: call.name))
   }
 
   /// Makes a session in which the app user picks a provider, at ``Configuration/widgetSessionURL``; both generations of
@@ -39,11 +36,19 @@ extension TerraClient {
   ///   no provider is enabled in the environment), or `CancellationError`.
   public func generateWidgetSession(_ request: TerraWidgetSessionRequest) async throws -> TerraWidgetSession {
     let call = Call(
-      method: .POST, url: configuration.widgetSessionURL, name: "POST widget session", body: request.body)
-    let answer = AnswerReader(try await perform(call), endpoint: call.name)
-    return TerraWidgetSession(
-      sessionID: try answer.text("session_id", limit: 1_024), url: try answer.webURL("url"),
-      expiresIn: answer.seconds("expires_in"), warnings: answer.texts("warnings"))
+      method: .POST, url: configuration.widgetSessionURL, name: "POST widget session", contentType: "application/json",
+      body: request.body.bytes)
+    return try TerraWidgetSession(AnswerReader(try await perform(call), endpoint: call.name))
+  }
+
+  /// Asks for a token with which an app on a phone connects one app user (`POST /auth/generateAuthToken`). It can be
+  /// used once.
+  ///
+  /// - Returns: the token and how long it can be used.
+  /// - Throws: ``TerraAPIError`` (`notFound` for a wrong dev-id on the older generation), or `CancellationError`.
+  public func generateAuthToken() async throws -> TerraAuthToken {
+    let call = call(.POST, "/auth/generateAuthToken")
+    return try TerraAuthToken(AnswerReader(try await perform(call), endpoint: call.name))
   }
 
   /// Ends a connection (`DELETE /auth/deauthenticateUser`): Terra deletes all that it holds about it, revokes the

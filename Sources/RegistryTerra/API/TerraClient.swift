@@ -63,4 +63,14 @@ public struct TerraClient: Sendable {
     self.configuration = configuration
     self.httpClient = httpClient
   }
+
+  /// The same client with another deadline for each call.
+  ///
+  /// - Parameter deadline: how long a call may take, from its start to the last byte of the answer.
+  /// - Returns: a client that shares this one's connections.
+  public func with(deadline: Duration) -> TerraClient {
+    var configuration = configuration
+    configuration.deadline = deadline
+    return TerraClient(configuration: configuration, httpClient: httpClient)
+  }
 }

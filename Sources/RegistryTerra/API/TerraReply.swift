@@ -18,7 +18,8 @@ struct TerraReply {
     if (200..<300).contains(status), !saysError { return nil }
     return TerraAPIError(
       code(document), endpoint: endpoint, httpStatus: status, retryAfter: retryAfter,
-      message: message(document)?.replacing(secret, with: "[key]"))
+      message: message(document)?.replacing(secret, with: "[key]"),
+      isHTML: (headers.first(name: "content-type") ?? "").lowercased().hasPrefix("text/html"))
   }
 
   private func code(_ document: JSONValue?) -> TerraAPIError.Code {

@@ -1,7 +1,7 @@
 import RegistryModel
 
 /// Percent-encoding in queries.
-enum QueryCoding {
+package enum QueryCoding {
   /// The text that percent-encoded bytes spell, `+` being a space; nil for a `%` without two digits, for NUL, and for
   /// what is not UTF-8.
   static func decoded(_ bytes: some Collection<UInt8>) -> String? {
@@ -37,7 +37,7 @@ enum QueryCoding {
   }
 
   /// The text with everything but RFC 3986's unreserved characters percent-encoded.
-  static func encoded(_ text: String) -> String {
+  package static func encoded(_ text: String) -> String {
     text.utf8.reduce(into: "") { encoded, byte in
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

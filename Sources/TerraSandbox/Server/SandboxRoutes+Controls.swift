@@ -67,6 +67,17 @@ extension SandboxRoutes {
       try await self.act(
         request, slug: context.parameters.require("slug"), userID: context.parameters.require("user_id"))
     }
+    group.put("environments/:slug/answers") { request, context in
+      let slug = try context.parameters.require("slug")
+      let answers = try await Self.decode([ScriptedAnswer].self, from: request)
+      return try await self.refusing {
+        try await self.sandbox.script(tenant: slug, answers)
+        return Response(status: .noContent)
+      }
+    }
+    group.get("environments/:slug/calls") { _, context in
+      Response.json(.array(await self.sandbox.calls(tenant: try context.parameters.require("slug")).map(\.object)))
+    }
     group.get("pending") { _, _ in Response.json(["pending": .count(self.sandbox.pendingWork)]) }
     group.get("ledger") { _, _ in
       Response(

@@ -47,6 +47,14 @@ struct TerraCall: Sendable {
     } catch is NIOTooManyBytesError {
       throw TerraProblem(status: .contentTooLarge, message: "The body is too large", style: family.style)
     }
+    let received = ReceivedCall(
+      method: request.method.rawValue, path: request.uri.path, query: request.uri.query ?? "",
+      headers: Dictionary(request.headers.map { ($0.name.canonicalName, $0.value) }) { "\($0), \($1)" },
+      body: String(decoding: self.body, as: UTF8.self))
+    if let answer = await world.note(received, tenant: environment.slug) {
+      if answer.delaySeconds > 0 { try await Task.sleep(for: .seconds(answer.delaySeconds)) }
+      throw ScriptedReply(answer: answer)
+    }
   }
 
   /// The value of a query parameter; nil where it is absent.

@@ -8,6 +8,8 @@ actor SandboxWorld {
   var attempts: [String: Attempt] = [:]
   var attemptsByFlow: [String: String] = [:]
   var connections: [String: ConnectionShelf] = [:]
+  var calls: [String: [ReceivedCall]] = [:]
+  var scripted: [String: [ScriptedAnswer]] = [:]
   private var ordinals: [String: [String?: Int]] = [:]
   let thresholds: SandboxThresholds
   let faults: FaultSettings

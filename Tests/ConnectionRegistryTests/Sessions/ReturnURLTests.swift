@@ -9,7 +9,7 @@ import Testing
   static func tenant(_ environment: String, _ urls: [String]) -> Tenant {
     Tenant(
       slug: "acme", environment: environment, shadow: false, devID: "d", terraBaseURL: "", terraWidgetURL: "",
-      returnURLs: urls, createdAt: Date(timeIntervalSince1970: 0))
+      returnURLs: urls, bindsBrowser: false, createdAt: Date(timeIntervalSince1970: 0))
   }
 
   static let production = tenant(

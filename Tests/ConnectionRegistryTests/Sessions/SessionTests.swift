@@ -124,7 +124,7 @@ import Testing
   @Test func whatTerraRefusesIsFailedAndStaysSo() async throws {
     try await withStage(StageSettings(apiKey: "wrong")) { stage in
       for _ in 1...2 {
-        await expectError(.terraRefused) { _ = try await stage.open("FITBIT", key: "k") }
+        await expectError(.terraCredentialsRefused) { _ = try await stage.open("FITBIT", key: "k") }
       }
       try await Self.expectOneRefusedSessionWithoutFinding(stage)
     }
@@ -158,7 +158,7 @@ import Testing
         #expect(opened.session.refusedReason == nil)
         #expect([Fingerprint.hex(Fingerprint.sha256(opened.token.utf8))] == tokens)
       } else {
-        #expect(first?.code == .terraRefused)
+        #expect(first?.code == .terraAnswerUnusable)
         let second = await #expect(throws: RegistryError.self) { try await stage.open("FITBIT", key: "k") }
         #expect(second == first)
         try await Self.expectOneRefusedSessionWithoutFinding(stage)

@@ -1,8 +1,10 @@
 -- What sessions, callbacks and auth events say of each other. Takes candidate(session_id) and
--- clock(at, grace) and the tenant as $1; gives matched, one row a session.
+-- clock(at, grace) and the tenant as $1; gives matched, one row a session. A browser is waited for only where the session
+-- has a URL to return to: a phone's token has none, and a client of the gateway need not give both.
 session AS (
   SELECT s.session_id, s.attempt_sha256, s.reference_id, s.resource, s.user_id, s.terra_session_id, s.created_at,
-    s.expires_at, s.answered_at, s.refused_reason
+    s.expires_at, s.answered_at, s.refused_reason, s.return_success IS NOT NULL AS returns_success,
+    s.return_success IS NOT NULL AND s.return_failure IS NOT NULL AS returns_always
   FROM candidate c JOIN registry.auth_session s ON s.tenant_id = $1 AND s.session_id = c.session_id
 ),
 claim AS (
@@ -74,7 +76,7 @@ returned AS (
 ),
 matched AS (
   SELECT s.session_id, s.reference_id, s.created_at, s.expires_at, s.answered_at, s.refused_reason,
-    e.session_id IS NOT NULL AS succeeded, e.occurred_at, coalesce(e.late, false) AS late,
+    s.returns_success, s.returns_always, e.session_id IS NOT NULL AS succeeded, e.occurred_at, coalesce(e.late, false) AS late,
     r.back_at, r.failed_at, coalesce(r.replayed, false) AS replayed,
     coalesce(e.reference_differs, false) AS event_reference_differs,
     coalesce(e.resource_differs, false) AS event_resource_differs,

@@ -9,14 +9,16 @@ enum SessionOperations {
       APIOperation(
         .post, "/v1/sessions", id: "openSession", tag: .sessions, scope: .sessionsWrite, summary: "Open a session",
         description: """
-          Begins one attempt of an app user to connect, and gives out where to send the browser (`auth_url`). A \
+          Begins one attempt of an app user to connect, and gives out where to send the browser (`auth_url`) or, for \
+          an app on a phone, its `token`. With `replaces` a connection is connected again: the new one supersedes it \
+          once Terra says so. A \
           repetition with the same `Idempotency-Key` gives the same session, and asks Terra again only where Terra \
           failed or was not reached.
           """,
         body: SessionSchemas.new, idempotency: .own,
         answer: .created(
           SessionSchemas.session, "The session.", links: [.to("showSession", "session_id", from: "/session_id")]),
-        problems: [.returnURLNotAllowed, .terraRefused, .terraUnavailable]
+        problems: [.returnURLNotAllowed, .notFound, .shadowMode, .terraUserLimit] + ProblemCode.ofCallsToTerra
       ) { call in
         let session = try await registry.sessions.open(
           tenant: call.tenant, try call.body(NewSessionBody.self).session, idempotencyKey: call.idempotencyKey)
@@ -49,18 +51,20 @@ enum SessionOperations {
 
 /// The body of `POST /v1/sessions`.
 struct NewSessionBody: StrictBody {
+  var kind: AuthSession.Kind?
   var referenceID: String?
   var resource: String?
-  var success: String
-  var failure: String
+  var success: String?
+  var failure: String?
   var language: String?
   var providers: [String]?
   var multiAuth: Bool?
+  var replaces: String?
 
   /// What the registry opens.
   var session: NewAuthSession {
     NewAuthSession(
-      referenceID: referenceID, resource: resource, success: success, failure: failure, language: language,
-      providers: providers, multiAuth: multiAuth ?? false)
+      kind: kind, referenceID: referenceID, resource: resource, success: success, failure: failure, language: language,
+      providers: providers, multiAuth: multiAuth ?? false, replaces: replaces)
   }
 }

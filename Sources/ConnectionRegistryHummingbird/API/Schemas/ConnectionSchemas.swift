@@ -15,6 +15,24 @@ enum ConnectionSchemas {
       .optional("last_data_at", .time, "When data last came, to the minute."),
       .required("created_at", .time, "When the first fact was recorded."),
       .required("recorded_at", .time, "When the last fact was recorded that changed the connection."),
+      .required("needs_reauth", .boolean, "Whether the person must connect again: degraded or revoked."),
+      .optional("reconnect", reconnect, "With what to open a session that connects again, where that is needed."),
+    ]))
+
+  static let reconnect = APISchema.named(
+    "Reconnect",
+    .object([
+      .required("kind", .choice(["direct", "widget", "mobile"]), "What to send as `kind` to `/v1/sessions`."),
+      .required("replaces", .text(), "What to send as `replaces`."),
+    ]))
+
+  static let deauthentication = APISchema.named(
+    "Deauthentication",
+    .object([
+      .required(
+        "outcome", .choice(["deauthenticated", "already_gone"]),
+        "Whether Terra ended it now, or did not know it any more."),
+      .required("connection", connection, "The connection as it is now."),
     ]))
 
   static let change = APISchema.named(

@@ -8,17 +8,26 @@ enum SessionSchemas {
     .object([
       .required("session_id", .uuid, "The session's id."),
       .required(
-        "kind", .choice(["direct", "widget"]), "How it was begun at Terra: for one resource, or with the widget."),
+        "kind", .choice(["direct", "widget", "mobile"]),
+        "How it was begun at Terra: for one resource, with the widget, or with a token for a phone."),
       .required("status", .choice(of: SessionStatus.self), "What became of it, from all facts and claims so far."),
       .optional("reference_id", .text(), "The app user's id at the team; absent for an anonymous attempt."),
       .optional("resource", .text(), "The resource, where the session is for one."),
       .required("multi_auth", .boolean, "Whether several connections may come of it."),
       .optional("user_id", .text(), "The id that Terra gave out in advance; absent for the widget."),
       .optional("terra_session_id", .text(), "Terra's id of the widget session."),
-      .optional("auth_url", .url, "Where to send the browser."),
-      .required("return_success", .url, "Where the browser returns after a success."),
-      .required("return_failure", .url, "Where the browser returns after a failure."),
+      .optional(
+        "auth_url", .url,
+        "Where to send the browser; where the tenant binds browsers, only in the answer that opens the session."),
+      .optional(
+        "token", .text(), "What the phone connects with, once; only in the answer that opens a mobile session."),
+      .optional("return_success", .url, "Where the browser returns after a success; absent without a redirect."),
+      .optional("return_failure", .url, "Where the browser returns after a failure; absent without a redirect."),
+      .required("channel", .choice(["api", "gateway"]), "Through which surface it was begun."),
+      .optional("replaces", .text(), "The connection that it is to replace."),
+      .required("is_bound", .boolean, "Whether the browser that comes back must be the one that began."),
       .optional("refused_reason", .text(), "Why Terra refused to begin it."),
+      .optional("refused_code", .text(), "The code of that problem."),
       .required("created_at", .time, "When it was opened."),
       .required("expires_at", .time, "Until when it can be used."),
     ]))
@@ -27,22 +36,28 @@ enum SessionSchemas {
     "NewSession",
     .object([
       .optional(
+        "kind", .nullable(.choice(["direct", "widget", "mobile"])),
+        "How to begin it; where nothing is said, direct with a resource and widget without."),
+      .optional(
         "reference_id", .nullable(.text(1...1_024, like: "person-1")),
         "The app user's id at the team: opaque, stable, 1 to 1,024 bytes. Null is an anonymous attempt."),
       .optional(
         "resource", .nullable(.text(1...64, like: "FITBIT")),
         "The provider as Terra spells it. Without it the person chooses in Terra's widget."),
-      .required(
-        "success", .text(1...2_048, like: "https://app.example/devices"),
-        "Where the browser returns after a success; on the tenant's allow-list."),
-      .required(
-        "failure", .text(1...2_048, like: "https://app.example/devices/error"),
-        "Where the browser returns after a failure; on the tenant's allow-list."),
+      .optional(
+        "success", .nullable(.text(1...2_048, like: "https://app.example/devices")),
+        "Where the browser returns after a success; on the tenant's allow-list. Required unless the kind is mobile."),
+      .optional(
+        "failure", .nullable(.text(1...2_048, like: "https://app.example/devices/error")),
+        "Where the browser returns after a failure; on the tenant's allow-list. Required unless the kind is mobile."),
       .optional("language", .nullable(.printable(1...35, like: "en")), "The widget's language."),
       .optional(
         "providers", .nullable(.list(of: .text(1...64, like: "GARMIN"), 0...200)),
         "The providers that the widget offers; all where none is named. Not together with `resource`."),
       .optional(
         "multi_auth", .nullable(.boolean), "Whether several connections may come of it. Not together with `resource`."),
+      .optional(
+        "replaces", .nullable(.text(1...256)),
+        "The connection that is to be connected again (`reconnect` in its JSON); gives app user and resource."),
     ]))
 }

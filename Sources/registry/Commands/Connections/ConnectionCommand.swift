@@ -6,7 +6,7 @@ public import RegistryModel
 struct ConnectionCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "connection", abstract: "Connections: one authenticated account of one app user at one provider.",
-    subcommands: [List.self, Show.self])
+    subcommands: [List.self, Show.self, Deauthenticate.self, Import.self])
 }
 
 extension ConnectionStatus: ExpressibleByArgument {}
@@ -36,6 +36,7 @@ extension ConnectionCommand {
     static let columns = [
       Column("user_id", header: "user id"), Column("resource"), Column("reference_id", header: "reference id"),
       Column("status", .status), Column("superseded_by", header: "superseded by"),
+      Column("needs_reauth", header: "needs reauth"),
       Column("last_data_at", header: "last data", .time), Column("created_at", header: "created", .time),
     ]
 

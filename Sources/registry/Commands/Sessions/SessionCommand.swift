@@ -1,5 +1,5 @@
-import ArgumentParser
-import ConnectionRegistry
+public import ArgumentParser
+public import ConnectionRegistry
 import Foundation
 
 /// Auth sessions: attempts to connect.
@@ -8,6 +8,8 @@ struct SessionCommand: AsyncParsableCommand {
     commandName: "session", abstract: "Auth sessions: attempts of app users to connect.",
     subcommands: [Create.self, List.self, Show.self])
 }
+
+extension AuthSession.Kind: ExpressibleByArgument {}
 
 extension SessionCommand {
   /// Opens a session.
@@ -29,12 +31,22 @@ extension SessionCommand {
     @Option(
       help: ArgumentHelp("Where the browser returns after a success; must be allowed for the tenant.", valueName: "url")
     )
-    var success: String
+    var success: String?
 
     @Option(
       help: ArgumentHelp("Where the browser returns after a failure; must be allowed for the tenant.", valueName: "url")
     )
-    var failure: String
+    var failure: String?
+
+    @Option(
+      help: ArgumentHelp(
+        "direct, widget or mobile, which gives a token; without it direct with a resource and widget without.",
+        valueName: "kind"))
+    var kind: AuthSession.Kind?
+
+    @Option(
+      help: ArgumentHelp("Connect this connection again; gives app user and resource.", valueName: "user-id"))
+    var replaces: String?
 
     @Option(help: ArgumentHelp("The widget's language, such as en.", valueName: "code"))
     var language: String?
@@ -55,8 +67,10 @@ extension SessionCommand {
 
     func run() async throws {
       let new = NewAuthSession(
-        referenceID: referenceID, resource: resource, success: success, failure: failure, language: language,
-        providers: providers.isEmpty ? nil : providers, multiAuth: multiAuth)
+        kind: kind, referenceID: referenceID, resource: resource, success: success, failure: failure,
+        language: language,
+        providers: providers.isEmpty ? nil : providers, multiAuth: multiAuth,
+        replaces: replaces)
       let session = try await RegistryAccess.withRegistry(database) {
         try await $0.sessions.open(tenant: tenant.tenant, new, idempotencyKey: idempotencyKey)
       }

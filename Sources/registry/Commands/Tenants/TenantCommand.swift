@@ -6,7 +6,7 @@ import Foundation
 struct TenantCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tenant", abstract: "Tenants: each is one environment of one team at Terra.",
-    subcommands: [Create.self, List.self, Show.self])
+    subcommands: [Create.self, List.self, Show.self, Update.self, Steps.self])
 }
 
 extension TenantCommand {
@@ -67,6 +67,9 @@ extension TenantCommand {
     @Flag(help: "Only record and report, beside a live system.")
     var shadow = false
 
+    @Flag(help: "Demand that the browser that comes back is the one that began; sessions then begin at /connect.")
+    var bindsBrowser = false
+
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 
@@ -85,9 +88,13 @@ extension TenantCommand {
           file: signingSecretFile, option: "--signing-secret-file", variable: "REGISTRY_TENANT_SIGNING_SECRET"),
         terraBaseURL: terraBaseURL, terraWidgetURL: terraWidgetURL, returnURLs: returnURLs, grace: grace?.duration,
         sessionExpiry: sessionExpiry?.duration, horizon: horizon?.duration,
-        signatureFailingAfter: signatureFailingAfter?.duration, shadow: shadow)
-      let made = try await RegistryAccess.withRegistry(database) { try await $0.tenants.create(tenant) }
-      try DetailPrinter(StandardOutput(), output.format).print(made)
+        signatureFailingAfter: signatureFailingAfter?.duration, shadow: shadow,
+        bindsBrowser: bindsBrowser)
+      let made = try await RegistryAccess.withRegistry(database) { registry in
+        let tenant = try await registry.tenants.create(tenant)
+        return TenantWithSteps(tenant: tenant, nextSteps: registry.onboarding(of: tenant))
+      }
+      try made.print(output.format)
     }
   }
 

@@ -1,0 +1,73 @@
+import Foundation
+import RegistryModel
+import RegistryPostgres
+import RegistrySQL
+import RegistryTerra
+
+/// How a deauthentication ended.
+public struct Deauthentication: Sendable, Codable {
+  /// What Terra said.
+  public enum Outcome: String, Sendable, Hashable, Codable {
+    /// Terra ended the connection: it has deleted what it held and revoked the access at the provider.
+    case deauthenticated
+    /// Terra did not know the connection any more.
+    case alreadyGone = "already_gone"
+  }
+
+  /// What Terra said.
+  public var outcome: Outcome
+  /// The connection as it is now.
+  public var connection: Connection
+}
+
+extension Connections {
+  /// Ends a connection at Terra, and records it. It cannot be undone; Terra sends a `deauth` event as well.
+  ///
+  /// - Parameters:
+  ///   - tenant: the tenant's slug.
+  ///   - userID: Terra's id of the connection; one that the registry does not know may be known to Terra.
+  ///   - source: through which surface it was asked for; stands in the correction.
+  /// - Returns: what Terra said, and the connection.
+  /// - Throws: `tenant_unknown`, `shadow_mode`, `not_found` where neither knows the connection, `terra_timed_out` and
+  ///   `terra_unavailable` where it may have happened (asking again is safe, and a `deauth` event tells),
+  ///   `terra_credentials_refused` and the other refusals of Terra's, `database_unavailable`.
+  public func deauthenticate(tenant: String, _ userID: String, source: String = "api") async throws -> Deauthentication
+  {
+    let entry = try await directory.require(tenant)
+    guard !entry.tenant.shadow else { throw AuthSessions.shadow }
+    guard (try? UserID(userID)) != nil else { throw RegistryError.notFound("connection") }
+    let tenantID = entry.tenant.id
+    let askedAt = Date()
+    let outcome: Deauthentication.Outcome
+    do {
+      try await entry.terraClient(deadline: terraDeadline).retrying(isRepeatable: false) {
+        try await $0.deauthenticateUser(userID: userID)
+      }
+      try await ObservedFact(deauthenticationOf: userID, answeredAt: Date(), source: source)
+        .write(database, tenantID: tenantID)
+      outcome = .deauthenticated
+    } catch TerraAPIError.Code.notFound {
+      guard try await row(userID, tenantID) != nil else { throw RegistryError.notFound("connection") }
+      try await ObservedFact(.gone, of: userID, askedAt: askedAt, source: source, reason: "unknown_to_terra")
+        .write(database, tenantID: tenantID)
+      outcome = .alreadyGone
+    } catch let error as TerraAPIError {
+      throw Self.problem(error)
+    }
+    guard let connection = try await row(userID, tenantID) else { throw RegistryError.notFound("connection") }
+    return Deauthentication(outcome: outcome, connection: connection)
+  }
+
+  private static func problem(_ error: TerraAPIError) -> RegistryError {
+    let problem = TerraRefusal(error, namesResource: false).problem
+    guard [.timedOut, .connectionLost, .serverError].contains(error.code) else { return problem }
+    return RegistryError(
+      problem.code, "\(error); it may have been carried out: asking again is safe, and Terra's deauth event tells",
+      retryAfter: problem.retryAfter)
+  }
+
+  private func row(_ userID: String, _ tenantID: UUID) async throws -> Connection? {
+    try await database.run(tenantID, RegistryStatements.connectionShow(.uuid(tenantID), .text(userID))).rows.first
+      .map(Connection.init(row:))
+  }
+}

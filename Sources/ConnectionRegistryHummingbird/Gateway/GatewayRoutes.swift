@@ -1,0 +1,75 @@
+import ConnectionRegistry
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+
+/// `/terra/…`: Terra's API of authentication, for Terra's own clients with another base URL.
+struct GatewayRoutes: Sendable {
+  let registry: ConnectionRegistry
+
+  private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
+
+  func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
+    // Each operation has a route of its own for logs and metrics; what is asked for is told from the raw path.
+    for operation in GatewayOperation.allCases {
+      guard let method = HTTPRequest.Method(operation.method) else { continue }
+      router.on(RouterPath("terra\(operation.path)"), method: method) { request, context in
+        try await answer(request, context)
+      }
+    }
+    for method in Self.methods {
+      router.on("terra/**", method: method) { request, context in try await answer(request, context) }
+    }
+  }
+
+  private func answer(_ request: Request, _ context: some RequestContext) async throws -> Response {
+    do {
+      let (path, query) = Self.parts(request)
+      let admission = try await registry.gateway.admit(
+        method: request.method.rawValue, path: path, apiKeys: request.headers[values: .xAPIKey],
+        devIDs: request.headers[values: .devID])
+      let answer = try await registry.gateway.answer(
+        admission, rawQuery: query, contentType: request.headers[.contentType], accept: request.headers[.accept],
+        body: try await Self.body(request))
+      return Self.response(answer)
+    } catch let error as RegistryError {
+      if error.code.httpStatus >= 500 {
+        context.logger.warning("Call not passed on", metadata: ["code": "\(error.code)", "error": "\(error)"])
+      }
+      return Self.response(GatewayAnswer(error))
+    } catch let error as CancellationError {
+      throw error
+    } catch {
+      context.logger.error("Call failed unexpectedly", metadata: ["error": "\(error)"])
+      return Self.response(GatewayAnswer(RegistryError(.internalFailure, "the registry failed; its log says why")))
+    }
+  }
+
+  /// The path behind `/terra` and the query, both exactly as they came.
+  private static func parts(_ request: Request) -> (path: String, query: String) {
+    let raw = request.head.path ?? ""
+    let mark = raw.firstIndex(of: "?")
+    let path = raw[..<(mark ?? raw.endIndex)].drop { $0 == "/" }
+    // Anything before it is the prefix of whoever embeds these routes.
+    let behind = path.range(of: "terra/").map { path[$0.upperBound...] } ?? ""
+    return ("/" + behind, mark.map { String(raw[raw.index(after: $0)...]) } ?? "")
+  }
+
+  private static func body(_ request: Request) async throws -> [UInt8] {
+    do {
+      return Array(try await request.body.collect(upTo: Gateway.maximumBodyBytes).readableBytesView)
+    } catch is NIOTooManyBytesError {
+      throw RegistryError(.invalidRequest, "the body may have \(Gateway.maximumBodyBytes) bytes")
+    }
+  }
+
+  private static func response(_ answer: GatewayAnswer) -> Response {
+    var headers: HTTPFields = [.cacheControl: "no-store"]
+    headers[.contentType] = answer.contentType
+    headers[.retryAfter] = answer.retryAfter
+    return Response(
+      status: .init(code: answer.status), headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: answer.body)))
+  }
+}

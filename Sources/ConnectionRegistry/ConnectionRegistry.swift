@@ -32,6 +32,8 @@ public final class ConnectionRegistry: Service, Sendable {
   public let reconciliations: Reconciliations
   /// What the comparisons found.
   public let findings: Findings
+  /// Every transition of every connection, in an order in which none is overlooked.
+  public let changes: Changes
 
   /// The connections that work under row-level security, for what takes long.
   package let servicePool: PostgresPool
@@ -63,13 +65,17 @@ public final class ConnectionRegistry: Service, Sendable {
     workerPool = pool(role: "registry_worker", connections: 2)
     self.logger = logger
     let laneConnections = configuration.laneConnections
+    var listening = PostgresListener.Configuration(configuration.databaseURL, role: "registry_worker")
+    listening.applicationName = "connection-registry listener"
+    let listener = configuration.listens ? PostgresListener(configuration: listening, logger: logger) : nil
+    let changeWaker = ChangeWaker(worker: workerPool, listener: listener, logger: logger)
     database = RegistryDatabase(
       service: servicePool,
       lanes: laneConnections > 0
         ? .init(
           reads: lane(connections: laneConnections), writes: (0..<laneConnections).map { _ in lane(connections: 1) })
         : nil,
-      worker: workerPool, logger: logger)
+      worker: workerPool, logger: logger, changeWaker: changeWaker)
     publicURL = configuration.publicURL
     let keyRing = configuration.masterKeys
     let timing = configuration.timing
@@ -94,6 +100,7 @@ public final class ConnectionRegistry: Service, Sendable {
     receipts = WebhookReceipts(database: database, directory: directory)
     reconciliations = Reconciliations(database: database, directory: directory, timing: timing, logger: logger)
     findings = Findings(database: database, directory: directory, timing: timing)
+    changes = Changes(database: database, directory: directory, keyRing: keyRing, waker: changeWaker, logger: logger)
   }
 
   /// Keeps the connections to PostgreSQL until the task is cancelled or the service shuts down.
@@ -105,7 +112,7 @@ public final class ConnectionRegistry: Service, Sendable {
   public func run() async throws {
     var services: [any Service] = [workerPool, servicePool]
     if let lanes = database.lanes { services += [lanes.reads] + lanes.writes }
-    services.append(webhooks.rejections)
+    services += [webhooks.rejections, changes.waker]
     // One that ends is the registry's end. They end in the reverse order, each after those behind it.
     try await ServiceGroup(services: services, logger: logger).run()
   }

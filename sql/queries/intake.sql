@@ -98,14 +98,18 @@ WHERE c.tenant_id = $1::uuid AND s.tenant_id = $1 AND s.terra_session_id = $3::t
 
 -- name: connection_change_append
 -- The transition, if there was one: the upsert before it holds the row lock, so the last change is the last.
--- The cause of an event is the id that its deliveries share, found by its first key ($5).
-INSERT INTO registry.connection_change (tenant_id, user_id, sequence, from_status, to_status, cause_type, cause_id)
+-- The cause of an event is the id that its deliveries share, found by its first key ($5). The position never falls along
+-- a connection, and is never below what an older transaction can still write (see changes.sql).
+INSERT INTO registry.connection_change (tenant_id, user_id, sequence, from_status, to_status, cause_type, cause_id,
+  position)
 SELECT c.tenant_id, c.user_id, coalesce(p.sequence, 0) + 1, p.to_status, c.status, $3::text,
   coalesce((SELECT k.event_id::text FROM registry.auth_event_key k
-            WHERE k.tenant_id = $1 AND k.dedup_key = $5::text), $4::text)
+            WHERE k.tenant_id = $1 AND k.dedup_key = $5::text), $4::text),
+  greatest(p.position, pg_current_xact_id()::text::bigint
+    + (SELECT t.change_offset FROM registry.tenant t WHERE t.tenant_id = $1))
 FROM registry.connection c
 LEFT JOIN LATERAL (
-  SELECT h.sequence, h.to_status FROM registry.connection_change h
+  SELECT h.sequence, h.to_status, h.position FROM registry.connection_change h
   WHERE h.tenant_id = $1 AND h.user_id = c.user_id ORDER BY h.sequence DESC LIMIT 1) p ON true
 WHERE c.tenant_id = $1::uuid AND c.user_id = $2::text AND c.status IS DISTINCT FROM p.to_status
 ON CONFLICT (tenant_id, user_id, sequence) DO NOTHING;

@@ -19,6 +19,9 @@ extension ConnectionRegistry {
     public var laneConnections = 2
     /// Whether statements are prepared under a name; off for poolers in transaction mode.
     public var preparesStatements = true
+    /// Whether a connection is kept on which PostgreSQL tells readers of the change feed that there is something new, once
+    /// there is such a reader; off for poolers in transaction mode, where readers look once a second instead.
+    public var listens = true
     /// How long a missing event or callback is waited for, where the tenant says nothing.
     public var grace: Duration = .seconds(600)
     /// How long a session lives, where the tenant says nothing; nil is what Terra says.
@@ -52,6 +55,7 @@ extension ConnectionRegistry {
     /// | `database.connections` | 1 to 1000 | 8 |
     /// | `database.lanes` | 0 to 64 | 2 |
     /// | `database.prepare` | `true`, `false` | `true` |
+    /// | `database.listen` | `true`, `false` | `true`, but `false` where `database.prepare` is |
     /// | `reconcile.grace` | duration (`5s`, `10m`, `48h`) | `10m` |
     /// | `session.expiry` | duration | what Terra says |
     /// | `event.horizon` | duration | `48h` |
@@ -71,12 +75,8 @@ extension ConnectionRegistry {
         masterKeys: try MasterKeyRing(keys))
       maximumConnections = try Self.number(reader, "database.connections", in: 1...1_000) ?? maximumConnections
       laneConnections = try Self.number(reader, "database.lanes", in: 0...64) ?? laneConnections
-      if let text = reader.string(forKey: "database.prepare") {
-        guard let flag = ["true": true, "false": false][text.lowercased()] else {
-          throw RegistryError.invalid("REGISTRY_DATABASE_PREPARE", "takes true or false")
-        }
-        preparesStatements = flag
-      }
+      preparesStatements = try Self.flag(reader, "database.prepare") ?? preparesStatements
+      listens = try Self.flag(reader, "database.listen") ?? preparesStatements
       grace = try Self.duration(reader, "reconcile.grace") ?? grace
       sessionExpiry = try Self.duration(reader, "session.expiry")
       horizon = try Self.duration(reader, "event.horizon") ?? horizon
@@ -91,6 +91,14 @@ extension ConnectionRegistry {
           variable(key), "takes a whole number from \(range.lowerBound) to \(range.upperBound)")
       }
       return number
+    }
+
+    private static func flag(_ reader: ConfigReader, _ key: String) throws -> Bool? {
+      guard let text = reader.string(forKey: ConfigKey(key)) else { return nil }
+      guard let flag = ["true": true, "false": false][text.lowercased()] else {
+        throw RegistryError.invalid(variable(key), "takes true or false")
+      }
+      return flag
     }
 
     private static func variable(_ key: String) -> String { "REGISTRY_" + key.uppercased().replacing(".", with: "_") }

@@ -10,6 +10,8 @@ public enum MigrationError: Error, Sendable, Hashable, CustomStringConvertible {
   case schemaTooNew(number: Int, name: String, latestKnown: Int)
   /// Migrations that this binary needs have not run.
   case notMigrated(pending: [String])
+  /// The database was restored into a cluster that counts its transactions anew: new changes would come before old ones.
+  case changesAhead(tenants: Int)
   /// A statement of a migration was refused; nothing of a transactional migration stays.
   case statementFailed(file: String, statement: Int, isTransactional: Bool, cause: Cause)
   /// Another migrator was at work for longer than this one waits, or the database did not answer.
@@ -31,7 +33,7 @@ public enum MigrationError: Error, Sendable, Hashable, CustomStringConvertible {
   /// Whether the schema and this binary do not fit each other: the command line answers these with exit code 78.
   public var isSchemaMismatch: Bool {
     switch self {
-    case .schemaTooNew, .notMigrated: true
+    case .schemaTooNew, .notMigrated, .changesAhead: true
     case .checksumChanged, .gap, .statementFailed, .timedOut: false
     }
   }
@@ -58,6 +60,11 @@ public enum MigrationError: Error, Sendable, Hashable, CustomStringConvertible {
       """
       the schema lacks \(pending.count) migration\(pending.count == 1 ? "" : "s") that this binary needs \
       (\(pending.joined(separator: ", "))); run `registry migrate apply`
+      """
+    case .changesAhead(let tenants):
+      """
+      the changes of \(tenants) tenant\(tenants == 1 ? "" : "s") lie ahead of this database cluster's transaction ids, as \
+      after a restore into another cluster; run `registry migrate apply`
       """
     case .statementFailed(let file, let statement, let isTransactional, let cause):
       """

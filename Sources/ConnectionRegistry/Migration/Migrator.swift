@@ -8,10 +8,10 @@ public import RegistrySQL
 /// the lock, so of two migrators at once the second waits, sees that the work is done, and goes on with the next. A killed
 /// one leaves nothing behind.
 public struct Migrator: Sendable {
-  private let pool: PostgresPool
-  private let migrations: [Migration]
-  private let timeout: Duration
-  private let logger: Logger
+  let pool: PostgresPool
+  let migrations: [Migration]
+  let timeout: Duration
+  let logger: Logger
 
   /// Makes a migrator; nothing is sent.
   ///
@@ -79,7 +79,8 @@ public struct Migrator: Sendable {
 
   /// Runs the pending migrations in order.
   ///
-  /// It can be called again at any time, and by any number of processes at once: what has run does not run twice.
+  /// It can be called again at any time, and by any number of processes at once: what has run does not run twice. After a
+  /// restore into a cluster that counts its transactions anew it makes the change feed go on behind its last change.
   ///
   /// - Returns: What this call ran; empty where another migrator was faster or nothing was pending.
   /// - Throws: As ``validate()``; `MigrationError.statementFailed` where the database refuses a statement, and
@@ -96,6 +97,7 @@ public struct Migrator: Sendable {
       logger.info(
         "migration applied", metadata: ["migration": "\(next.fileName)", "statements": "\(next.statements.count)"])
     }
+    try await raiseChangeOffsets()
     return ran
   }
 
@@ -198,7 +200,7 @@ public struct Migrator: Sendable {
 
 extension NamedStatement {
   /// The statement with values; unnamed, because a migrator sends each once, often to a database about to change.
-  fileprivate func bound(_ parameters: [PostgresParameter] = []) -> PostgresStatement {
+  func bound(_ parameters: [PostgresParameter] = []) -> PostgresStatement {
     PostgresStatement(text, parameters)
   }
 }

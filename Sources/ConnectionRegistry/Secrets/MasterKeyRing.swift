@@ -42,7 +42,11 @@ public struct MasterKeyRing: Sendable {
     case terraAPIKey = "terra_api_key"
     case terraSigning = "terra_signing"
     case attempt
+    case changeCursor = "change_cursor"
   }
+
+  /// How many bytes a sealed text has more: version, key, nonce and tag.
+  static let overhead = 33
 
   func seal(_ secret: [UInt8], tenantID: UUID, purpose: Purpose) throws -> [UInt8] {
     let first = keys[0]

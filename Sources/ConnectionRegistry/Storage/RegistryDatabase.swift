@@ -34,6 +34,8 @@ struct RegistryDatabase: Sendable {
   /// Works as `registry_worker`, which sees across tenants, through narrow grants.
   let worker: any PostgresBatchExecutor
   let logger: Logger
+  /// Told when changes of connections were committed.
+  var changeWaker: ChangeWaker?
 
   static let maximumTries = 4
 
@@ -53,6 +55,20 @@ struct RegistryDatabase: Sendable {
   func run(
     _ tenantID: UUID, locking keys: [String] = [], naming person: String? = nil, compiles: Bool = true,
     _ statements: [BoundStatement]
+  ) async throws -> [PostgresResult] {
+    let results = try await send(tenantID, locking: keys, naming: person, compiles: compiles, statements)
+    if let changeWaker,
+      zip(statements, results).contains(where: {
+        $0.named.name == RegistryStatements.connectionChangeAppend.name && $1.affectedRows > 0
+      })
+    {
+      changeWaker.committed(tenantID)
+    }
+    return results
+  }
+
+  private func send(
+    _ tenantID: UUID, locking keys: [String], naming person: String?, compiles: Bool, _ statements: [BoundStatement]
   ) async throws -> [PostgresResult] {
     var batch = Self.batch(statements)
     batch.settings = [try PostgresBatch.Setting("registry.tenant_id", tenantID)]

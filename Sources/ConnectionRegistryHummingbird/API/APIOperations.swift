@@ -14,6 +14,7 @@ struct APIOperations: Sendable {
       + ConnectionOperations.all(registry)
       + [ConnectionOperations.deauthenticate(registry)]
       + AppUserOperations.all(registry)
+      + ChangeOperations.all(registry)
   }
 
   /// The methods that a known path answers with 405 where no operation has them.

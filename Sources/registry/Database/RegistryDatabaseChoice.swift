@@ -58,6 +58,9 @@ struct RegistryDatabaseChoice: Sendable {
   ///
   /// - Throws: `MigrationError`, `PostgresError`.
   func requireSchema() async throws {
-    _ = try await withMigrator { try await $0.requireMigrated() }
+    try await withMigrator { migrator in
+      try await migrator.requireMigrated()
+      try await migrator.requireChangesInOrder()
+    }
   }
 }

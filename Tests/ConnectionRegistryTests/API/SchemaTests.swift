@@ -81,6 +81,20 @@ import Testing
     try Self.expect(ConnectionSchemas.connection, fits: Self.connection, andBare: bare)
   }
 
+  @Test func aPartOfTheChangeFeedIsAsItsSchemaSays() throws {
+    let change = Change(
+      cursor: "c", userID: "u", sequence: 1, fromStatus: .pending, toStatus: .active, referenceID: "r",
+      resource: "FITBIT", causeType: "event", causeID: "e", recordedAt: Self.date)
+    var bare = change
+    bare.fromStatus = nil
+    bare.referenceID = nil
+    bare.resource = nil
+    try Self.expect(ChangeSchemas.change, fits: change, andBare: bare)
+    try Self.expect(
+      ChangeSchemas.page, fits: ChangePage(items: [change], cursor: "c", heldSeconds: 0.5),
+      andBare: ChangePage(items: [], cursor: "c", heldSeconds: 0))
+  }
+
   @Test func aChangeIsAsItsSchemaSays() throws {
     let change = ConnectionChange(
       userID: "u", sequence: 1, fromStatus: .pending, toStatus: .active, causeType: "event", causeID: "e",

@@ -41,6 +41,7 @@ struct StageSettings: Sendable {
   var signatureFailingAfter: Duration?
   var connections = 8
   var lanes = 2
+  var listens = true
   var terraIsReachable = true
   var answersServerError = false
   var apiKey: String?
@@ -65,6 +66,7 @@ func withStage(
   )
   configuration.maximumConnections = settings.connections
   configuration.laneConnections = settings.lanes
+  configuration.listens = settings.listens
   let registry = ConnectionRegistry(configuration: configuration, logger: logger)
   let registryRun = Task { try await registry.run() }
   let outcome: Result<Void, any Error>
@@ -159,7 +161,8 @@ extension Stage {
       "auth_event": ["recorded_at", "signed_at", "occurred_at"], "app_user": ["created_at"],
       "webhook_receipt": ["recorded_at", "signed_at", "occurred_at"], "webhook_receipt_count": ["last_at"],
       "redirect_callback": ["recorded_at"], "connection": ["created_at", "recorded_at"],
-      "connection_change": ["recorded_at"], "reconciliation_state": ["watermark", "lease_until"],
+      "connection_change": ["recorded_at"], "change_consumer": ["created_at", "acknowledged_at"],
+      "reconciliation_state": ["watermark", "lease_until"],
       "reconciliation_run": ["started_at", "finished_at", "window_start", "window_end"],
       "finding": [
         "first_seen_at", "opened_at", "last_seen_at", "resolved_at", "acknowledged_at", "acknowledged_until",

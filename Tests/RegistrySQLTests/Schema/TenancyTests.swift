@@ -29,6 +29,7 @@ struct TenancyTests {
   private static let workerTables: [String: [String]] = [
     "tenant": ["tenant_id"], "redirect_callback": ["tenant_id"], "connection": ["tenant_id"], "finding": ["tenant_id"],
     "finding_change": ["tenant_id"],
+    "connection_change": ["tenant_id"], "change_consumer": ["tenant_id"],
   ]
 
   private func fill(_ owner: PostgresPool) async throws {

@@ -77,6 +77,12 @@ enum TenantRows {
       """
     ),
     (
+      "change_consumer",
+      """
+      INSERT INTO registry.change_consumer (tenant_id, name, position, user_id, sequence) VALUES ($1, $2, 0, '', 0)
+      """
+    ),
+    (
       "reconciliation_state",
       "INSERT INTO registry.reconciliation_state (tenant_id, watermark) SELECT $1, now() WHERE $2 <> ''"
     ),

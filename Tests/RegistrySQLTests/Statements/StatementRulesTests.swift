@@ -10,6 +10,9 @@ struct StatementRulesTests {
     "tenant_list": ["tenant t"],
     // The index on user_id finds the other tenant, and only that there is one is told.
     "reconcile_foreign_claims": ["connection c"],
+    "change_offset_tenants_ahead": ["change_consumer c", "connection_change h", "tenant t"],
+    "change_offset_raise": ["change_consumer c", "connection_change h", "tenant o", "tenant t"],
+    "change_offset_lock": ["connection_change"], "change_wake": [],
     "migration_log_exists": [], "migration_log_list": ["migration_log"],
     "migration_log_insert": ["INSERT INTO migration_log"],
     "migration_log_create": ["migration_log"], "migration_log_lock": ["migration_log"],

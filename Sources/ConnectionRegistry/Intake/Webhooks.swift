@@ -116,7 +116,7 @@ public struct Webhooks: Sendable {
     return results[acceptance.eventIndex].affectedRows == 0 ? .duplicate : .accepted
   }
 
-  private func takeData(_ fact: ConnectionFact?, _ tenant: Tenant) async throws -> WebhookAnswer.Disposition {
+  func takeData(_ fact: ConnectionFact?, _ tenant: Tenant) async throws -> WebhookAnswer.Disposition {
     guard let fact, (try? UserID(fact.userID)) != nil, let minute = fact.registers.data else { return .data }
     // A time in the future would outlast every error that comes after it.
     let now = Instant(microseconds: Int64(clock().timeIntervalSince1970 * 1_000_000))

@@ -21,7 +21,11 @@ extension TerraEvent {
     } catch {
       throw TerraEventError(error)
     }
-    return try TerraEvent(try JSONFields(document))
+    return try decode(document)
+  }
+
+  static func decode(_ document: JSONValue) throws(TerraEventError) -> TerraEvent {
+    try TerraEvent(try JSONFields(document))
   }
 
   private init(_ fields: JSONFields) throws(TerraEventError) {

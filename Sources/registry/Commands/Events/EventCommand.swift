@@ -6,7 +6,9 @@ import Foundation
 struct EventCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "event", abstract: "Auth events: Terra's signed webhooks, and what did not become one.",
-    subcommands: [List.self, Show.self, Receipts.self, Receipt.self])
+    subcommands: [
+      List.self, Show.self, Accept.self, Replay.self, Ingest.self, Receipts.self, Receipt.self,
+    ])
 }
 
 extension WebhookReceipt.Disposition: ExpressibleByArgument {}

@@ -36,6 +36,8 @@ struct ProblemCode: Sendable, Hashable {
   static let idempotencyInProgress = ProblemCode(
     409, "idempotency_in_progress", "The first request with this `Idempotency-Key` is under way: try again shortly.")
   static let alreadyRunning = ProblemCode(.alreadyRunning, "A reconciliation of this tenant is under way.")
+  static let findingResolved = ProblemCode(
+    .findingResolved, "The finding is resolved: there is nothing to acknowledge.")
   static let preconditionFailed = ProblemCode(
     412, "precondition_failed", "The object has changed since the `ETag` in `If-Match` was given: read it again.")
   static let contentTooLarge = ProblemCode(413, "content_too_large", "The body is larger than the operation takes.")
@@ -81,8 +83,8 @@ struct ProblemCode: Sendable, Hashable {
   static let all: [ProblemCode] = [
     invalidRequest, invalidJSON, returnURLNotAllowed, terraRequestRefused, unauthenticated, forbidden, notFound,
     tenantUnknown,
-    methodNotAllowed, tenantExists, idempotencyConflict, idempotencyInProgress, alreadyRunning, shadowMode,
-    terraUserLimit, preconditionFailed,
+    methodNotAllowed, tenantExists, idempotencyConflict, idempotencyInProgress, alreadyRunning, findingResolved,
+    shadowMode, terraUserLimit, preconditionFailed,
     contentTooLarge, uriTooLong, unsupportedMediaType, rateLimited, headersTooLarge, internalFailure, secretUnreadable,
     terraAnswerUnusable, terraCredentialsRefused, terraEndpointRetired, terraNotSetUp, terraRefused, terraUnavailable,
     databaseUnavailable, schemaNotMigrated, schemaNewer, terraRateLimited, timedOut, terraTimedOut,

@@ -19,7 +19,8 @@ import Testing
   @Test(arguments: [
     ("migrate", ["plan", "apply", "status", "validate"]), ("tenant", ["create", "list", "show", "update", "steps"]),
     ("key", ["create", "list"]), ("session", ["create", "list", "show"]), ("app-user", ["show"]),
-    ("connection", ["list", "show", "deauthenticate", "import"]), ("event", ["list", "show", "receipts", "receipt"]),
+    ("connection", ["list", "show", "deauthenticate", "import"]),
+    ("event", ["list", "show", "accept", "replay", "ingest", "receipts", "receipt"]),
     ("callback", ["list", "show"]), ("reconcile", ["run", "list", "show"]),
     ("finding", ["list", "show", "acknowledge"]),
   ])

@@ -35,7 +35,7 @@ extension Gateway {
     await recording {
       if let userID {
         guard (try? UserID(userID)) != nil else { return }
-        if reply.error?.code == .notFound { return try await gone(userID, askedAt: askedAt, tenantID) }
+        // That Terra does not know an id ends nothing here: asked with the key of another environment it knows nobody.
         guard let info = try? reply.userInfo(userID: userID), info.isAlive else { return }
         let row = try await rows([userID], tenantID)[userID]
         guard row?.isNews(info.user) != false else { return }

@@ -7,7 +7,7 @@ import json
 import unittest
 import urllib.parse
 
-from processes import Client0, Sandbox, Service, call
+from processes import Client0, Inbox, Sandbox, Service, call
 
 SECRET = "the signing secret of the gateway's tests"
 TERRA_KEY = "terra-key"
@@ -121,9 +121,12 @@ class Client1Tests(GatewayCase):
         from terra.errors.not_found_error import NotFoundError
         client = self.client()
         # The registry has not heard of this one: its event goes elsewhere.
-        self.sandbox.environment("acme", webhook_url="http://127.0.0.1:9/lost")
+        elsewhere = Inbox()
+        self.addCleanup(elsewhere.stop)
+        self.sandbox.environment("acme", webhook_url=elsewhere.url)
         lost = self.sandbox.connect("acme", resource="GARMIN", reference_id="lost")
         listed = self.sandbox.connect("acme", resource="POLAR", reference_id="listed")
+        elsewhere.take(2)
         self.sandbox.environment("acme", webhook_url=f"{self.service.base}/webhooks/terra/acme")
         self.assertEqual(client.user.getinfoforuserid(user_id=lost).user.reference_id, "lost")
         _, detail = self.service.api("GET", f"/v1/connections/{lost}", self.key)

@@ -14,6 +14,7 @@ let package = Package(
   products: [
     .library(name: "ConnectionRegistry", targets: ["ConnectionRegistry"]),
     .library(name: "ConnectionRegistryHummingbird", targets: ["ConnectionRegistryHummingbird"]),
+    .library(name: "ConnectionRegistryTesting", targets: ["ConnectionRegistryTesting"]),
     .executable(name: "registry", targets: ["registry"]),
   ],
   dependencies: [
@@ -25,6 +26,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
@@ -45,7 +48,7 @@ let package = Package(
       name: "RegistrySQL",
       dependencies: [.product(name: "Crypto", package: "swift-crypto")],
       path: "sql",
-      exclude: ["benchmarks", "citus.sql", "migrations", "queries"],
+      exclude: ["benchmarks", "citus.sql", "migrations", "queries", "simulation"],
       swiftSettings: settings,
       plugins: ["EmbedSQL"]),
     .target(name: "RegistryModel", swiftSettings: settings),
@@ -81,20 +84,26 @@ let package = Package(
         .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: settings),
     .target(
       name: "ConnectionRegistryHummingbird",
       dependencies: [
-        "ConnectionRegistry", "RegistryModel",
+        "ConnectionRegistry", "RegistryModel", "RegistryTerra",
+        .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOFoundationCompat", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
       ],
       swiftSettings: settings),
     .target(
@@ -110,6 +119,14 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: settings),
+    .target(
+      name: "ConnectionRegistryTesting",
+      dependencies: [
+        "ConnectionRegistry", "TerraSandbox",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
       ],
       swiftSettings: settings),
     .target(
@@ -131,6 +148,7 @@ let package = Package(
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -148,17 +166,51 @@ let package = Package(
       path: "Benchmarks/Driver/DriverBenchmark",
       swiftSettings: settings),
 
+    .executableTarget(
+      name: "ExampleHummingbirdApp",
+      dependencies: [
+        "ConnectionRegistry", "ConnectionRegistryHummingbird",
+        .product(name: "Configuration", package: "swift-configuration"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ],
+      path: "Examples/HummingbirdApp",
+      swiftSettings: settings),
+    .executableTarget(
+      name: "ExampleCommandLine",
+      dependencies: [
+        "ConnectionRegistry",
+        .product(name: "Configuration", package: "swift-configuration"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Examples/CommandLine",
+      swiftSettings: settings),
+
     .target(
       name: "TestDatabase",
       dependencies: ["ConnectionRegistry", "EmbeddedPostgres", "RegistryPostgres", "RegistrySQL"],
       path: "Tests/TestDatabase",
       swiftSettings: settings),
+    .target(
+      name: "TestReceiver",
+      dependencies: [
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      path: "Tests/TestReceiver",
+      swiftSettings: settings),
+    .target(name: "TestRandom", path: "Tests/TestRandom", swiftSettings: settings),
     .testTarget(
       name: "RegistryModelTests", dependencies: ["RegistryModel"], swiftSettings: settings),
     .testTarget(
       name: "RegistryTerraTests",
       dependencies: [
-        "RegistryTerra", "RegistryModel",
+        "RegistryTerra", "RegistryModel", "TestRandom",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdTesting", package: "hummingbird"),
@@ -170,7 +222,7 @@ let package = Package(
     .testTarget(
       name: "RegistryPostgresTests",
       dependencies: [
-        "RegistryPostgres", "CLibpq", "EmbeddedPostgres", "TestDatabase",
+        "RegistryPostgres", "CLibpq", "EmbeddedPostgres", "TestDatabase", "TestRandom",
         .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
       ],
       swiftSettings: settings),
@@ -178,6 +230,7 @@ let package = Package(
       name: "RegistrySQLTests",
       dependencies: [
         "ConnectionRegistry", "EmbedSQLParsing", "RegistrySQL", "RegistryModel", "RegistryPostgres", "TestDatabase",
+        "TestRandom",
       ],
       swiftSettings: settings),
     .executableTarget(
@@ -195,13 +248,19 @@ let package = Package(
     .testTarget(
       name: "ConnectionRegistryTests",
       dependencies: [
-        "ConnectionRegistry", "ConnectionRegistryHummingbird", "RegistryModel", "RegistryPostgres", "RegistrySQL",
-        "RegistryTerra", "TestDatabase", "TerraSandbox",
+        "ConnectionRegistry", "ConnectionRegistryHummingbird", "ConnectionRegistryTesting", "RegistryModel",
+        "RegistryPostgres", "RegistrySQL", "RegistryTerra", "TestDatabase", "TestRandom", "TestReceiver",
+        "TerraSandbox",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Configuration", package: "swift-configuration"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdTesting", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       resources: [.copy("Fixtures")], swiftSettings: settings),
@@ -221,7 +280,8 @@ let package = Package(
     .testTarget(
       name: "RegistryCommandTests",
       dependencies: [
-        "registry", "EmbeddedPostgres", "TerraSandbox", "TestDatabase",
+        "registry", "EmbeddedPostgres", "ExampleCommandLine", "ExampleHummingbirdApp", "TerraSandbox", "TestDatabase",
+        "TestRandom", "TestReceiver",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "NIOCore", package: "swift-nio"),

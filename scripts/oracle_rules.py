@@ -24,6 +24,7 @@ class Session:
     reference_id: str | None
     resource: str | None
     expires_at: float
+    at: float = 0.0
     preissued: str | None = None
     terra_session_id: str | None = None
 
@@ -68,6 +69,7 @@ class Tenant:
     quarantined: list = field(default_factory=list)
     callbacks: list = field(default_factory=list)
     rejected: list = field(default_factory=list)
+    endings: list = field(default_factory=list)
     broken_rules: list = field(default_factory=list)
     unsure: int = 0
 
@@ -153,6 +155,9 @@ class Registers:
         for session in tenant.sessions:
             if session.preissued and session.reference_id:
                 self.reference.setdefault(session.preissued, (None, session.reference_id))
+        for user_id, _ in tenant.endings:
+            self.seen.add(user_id)
+            self.ended.add(user_id)
         self.live = {u for u in self.alive_since if u not in self.ended}
 
     def tell(self, user_id, key, reference_id, resource):

@@ -6,9 +6,10 @@ DECLARE
   tables CONSTANT text[] := ARRAY[
     'tenant', 'tenant_secret', 'api_key', 'app_user', 'auth_session', 'auth_event_key', 'auth_event', 'webhook_receipt',
     'webhook_receipt_count', 'redirect_callback', 'correction', 'connection', 'connection_change',
-    'change_consumer',
+    'change_consumer', 'embedder',
     'reconciliation_state', 'reconciliation_run', 'reconciliation_subject', 'finding',
-    'finding_change', 'provider_listing', 'provider_listing_user', 'provider_difference'];
+    'finding_change', 'provider_listing', 'provider_listing_user', 'provider_difference', 'endpoint', 'delivery',
+    'tag', 'app_user_merge', 'audit_entry', 'idempotent_request', 'erased_subject', 'erasure_scope'];
   name text;
   distributed boolean;
 BEGIN

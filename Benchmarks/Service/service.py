@@ -1,5 +1,4 @@
 """`scripts/bench service`: how soon `registry serve` answers, and how much memory it keeps under load."""
-import argparse
 import asyncio
 import contextlib
 import json
@@ -15,34 +14,16 @@ import time
 
 import load
 import machine
+import release
+from options import Parser, above_zero
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
-USAGE = 64
 TENANT, SECRET = "bench", "bench-signing-secret"
 START_BAR, MEMORY_BAR = 1.0, 64.0
 
 
 class Failure(Exception):
     """What stops the run, in one sentence."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Wrong usage ends with 64 and says in one line what would be right."""
-
-    def error(self, message):
-        self.print_usage(sys.stderr)
-        print(f"scripts/bench service: {message}", file=sys.stderr)
-        raise SystemExit(USAGE)
-
-
-def above_zero(text):
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"takes a number above 0, not {text!r}")
-    return number
 
 
 def parser():
@@ -59,16 +40,6 @@ def parser():
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
-
-
-def built():
-    """The executable, built for release."""
-    for options in ([], ["--show-bin-path"]):
-        done = subprocess.run(["swift", "build", "-c", "release", "--product", "registry", *options], cwd=REPOSITORY,
-                              stdout=subprocess.PIPE if options else sys.stderr, text=True)
-        if done.returncode:
-            raise Failure("registry could not be built; the reason stands above.")
-    return pathlib.Path(done.stdout.strip()) / "registry"
 
 
 class Service:
@@ -156,7 +127,9 @@ def check(name, value, unit, bar, at_most=True):
 
 
 def run(chosen):
-    executable = chosen.executable.resolve() if chosen.executable else built()
+    executable = chosen.executable.resolve() if chosen.executable else release.executable()
+    if not executable:
+        raise Failure("registry could not be built; the reason stands above.")
     # A socket's path has little room, and PostgreSQL's own account must be able to enter the directory above.
     parent = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))
     parent.chmod(0o755)

@@ -127,6 +127,9 @@ extension Sandbox {
   /// How many webhooks and later acts are not finished, those included that wait for their time or a retry.
   public var pendingWork: Int { self.dispatcher.pending }
 
+  /// How many of these wait for the first try of another webhook; the others are under way, or wait for the clock.
+  public var followingWork: Int { self.dispatcher.following }
+
   /// Returns when every webhook is answered with 2xx or given up and nothing more is to happen.
   ///
   /// It also returns when the task is cancelled. Work that is left when ``run()`` ends is never finished.

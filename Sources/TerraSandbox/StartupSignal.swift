@@ -20,6 +20,9 @@ final class StartupSignal<Value: Sendable>: Sendable {
     for waiter in waiters { waiter.resume(with: result) }
   }
 
+  /// Whether the value is known, or that there will be none.
+  var isResolved: Bool { self.state.withLock { $0.result != nil } }
+
   /// Waits for the value.
   func value() async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in

@@ -35,7 +35,8 @@ enum CommandExit: Int32 {
 
   private static func code(of code: RegistryError.Code) -> CommandExit {
     switch code {
-    case .databaseUnavailable, .terraUnavailable, .terraTimedOut, .terraRateLimited: .unavailable
+    case .databaseUnavailable, .terraUnavailable, .terraTimedOut, .terraRateLimited, .terraUsersUnreadable:
+      .unavailable
     case .schemaNotMigrated, .schemaNewer: .schema
     case .invalidRequest: .usage
     default: .notDone

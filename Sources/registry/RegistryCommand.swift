@@ -1,4 +1,5 @@
 import ArgumentParser
+import ConnectionRegistry
 import Foundation
 
 /// The executable: the service, and the commands of those who operate it.
@@ -11,18 +12,29 @@ struct RegistryCommand: AsyncParsableCommand {
       Exit codes: 0 done, 1 found something (only with --fail-on), 2 not done or only partly, 64 wrong usage, \
       69 database or Terra unavailable, 78 schema newer than this binary or not migrated.
       """,
+    version: version,
     groupedSubcommands: [
-      CommandGroup(name: "Run:", subcommands: [ServeCommand.self, SandboxCommand.self, DemoCommand.self]),
-      CommandGroup(name: "Set up:", subcommands: [MigrateCommand.self, TenantCommand.self, KeyCommand.self]),
+      CommandGroup(
+        name: "Run:", subcommands: [ServeCommand.self, SandboxCommand.self, DemoCommand.self, SimulateCommand.self]),
+      CommandGroup(
+        name: "Set up:", subcommands: [MigrateCommand.self, TenantCommand.self, KeyCommand.self, EmbedderCommand.self]),
       CommandGroup(
         name: "Look and act:",
         subcommands: [
           SessionCommand.self, AppUserCommand.self, ConnectionCommand.self, EventCommand.self, CallbackCommand.self,
-          ReconcileCommand.self, FindingCommand.self,
+          ChangeCommand.self,
+          ReconcileCommand.self, FindingCommand.self, EndpointCommand.self, DeliveryCommand.self,
         ]),
     ])
 
+  /// The release, and the schema that it works on.
+  private static var version: String {
+    "registry \(RegistryRelease.number) (schema \(RegistryRelease.schema))"
+  }
+
   static func main() async {
+    // A reader that has gone is told by the write. A handler, not SIG_IGN: children would inherit that.
+    signal(SIGPIPE) { _ in }
     do {
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand {
@@ -30,11 +42,9 @@ struct RegistryCommand: AsyncParsableCommand {
       } else {
         try command.run()
       }
-    } catch OutputError.readerGone {
-      // `registry finding list --all | head` has got what it wanted.
     } catch {
       guard !isOfTheParser(error) else { exit(withError: error) }
-      FileHandle.standardError.write(Data("Error: \(sentence(error))\n".utf8))
+      StandardError.write("Error: \(sentence(error))\n")
       Foundation.exit(CommandExit(error).rawValue)
     }
   }
@@ -46,7 +56,8 @@ struct RegistryCommand: AsyncParsableCommand {
   }
 
   private static func sentence(_ error: any Error) -> String {
-    let text = StandardOutput.printable("\(error)")
+    let text = StandardOutput.printable(
+      error is OutputError ? "what was done stands, but not all of the answer was written: \(error)" : "\(error)")
     return text.prefix(1).uppercased() + text.dropFirst()
   }
 }

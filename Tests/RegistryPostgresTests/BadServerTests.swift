@@ -27,14 +27,14 @@ import Testing
   }
 
   @Test func namesAPortThatRefuses() async throws {
-    let port = try FakeServer(.silent).port
-    let error = try await refusal(of: "host=127.0.0.1 port=\(port) user=u")
-    #expect(error.description.contains("port \(port)"))
+    let server = try FakeServer(.absent)
+    let error = try await refusal(of: "host=127.0.0.1 port=\(server.port) user=u")
+    #expect(error.description.contains("port \(server.port)"))
     #expect(error.description.contains("Is the server running"))
     #expect(error.isRetryable)
   }
 
-  @Test(.timeLimit(.minutes(10))) func namesAWrongLogin() async throws {
+  @Test(.timeLimit(.minutes(20))) func namesAWrongLogin() async throws {
     let access = ["local all strict scram-sha-256", "local all barred reject"]
     try await PrivateServer.with(access: access) { server in
       try await PostgresPool.withPool(.init(server.connectionString), logger: logger) { pool in
@@ -54,7 +54,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(10))) func namesAFullServerAndGoesOnWhenThereIsRoom() async throws {
+  @Test(.timeLimit(.minutes(20))) func namesAFullServerAndGoesOnWhenThereIsRoom() async throws {
     let settings = ["max_connections": "3", "superuser_reserved_connections": "0", "max_worker_processes": "0"]
     try await PrivateServer.with(settings: settings) { server in
       try await PostgresPool.withPool(.init(server.connectionString), logger: logger) { pool in
@@ -86,7 +86,7 @@ import Testing
   }
 
   /// A server is told to stop, ends its sessions, is gone, and comes back.
-  @Test(.timeLimit(.minutes(10))) func namesAServerThatStopsAndGoesOnWhenItIsBack() async throws {
+  @Test(.timeLimit(.minutes(20))) func namesAServerThatStopsAndGoesOnWhenItIsBack() async throws {
     try await PrivateServer.with { server in
       var pooling = PostgresPool.Configuration(server.connectionString)
       pooling.outageTolerance = .seconds(60)
@@ -152,7 +152,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(10))) func namesAServerThatTakesNoWrites() async throws {
+  @Test(.timeLimit(.minutes(20))) func namesAServerThatTakesNoWrites() async throws {
     try await PrivateServer.with { primary in
       try await PostgresPool.withPool(.init(primary.connectionString), logger: logger) { pool in
         try await pool.execute("CREATE TABLE item (id int)")

@@ -116,7 +116,7 @@ struct BadStatementTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(10))) func takesAParameterUpTo64MiBAndNamesALargerOne() async throws {
+  @Test(.timeLimit(.minutes(20))) func takesAParameterUpTo64MiBAndNamesALargerOne() async throws {
     let length = PostgresStatement("SELECT length($1::bytea) AS length")
     let room = PostgresStatement.maximumBytes - length.text.utf8.count - 1
     var bytes = [UInt8](repeating: 7, count: room + 1)

@@ -27,10 +27,10 @@ import Testing
   }
 
   @Test func namesAPortThatRefuses() async throws {
-    let port = try FakeServer(.silent).port
-    let error = try #require(await failure(of: "host=127.0.0.1 port=\(port) user=u"))
+    let server = try FakeServer(.absent)
+    let error = try #require(await failure(of: "host=127.0.0.1 port=\(server.port) user=u"))
     #expect(error.code == .connectionFailed)
-    #expect(error.description.contains("\(port)"))
+    #expect(error.description.contains("\(server.port)"))
     #expect(error.isRetryable)
   }
 
@@ -87,14 +87,14 @@ import Testing
 
   @Test func takesTheHostWithTheAttributesAskedFor() async throws {
     let database = try await TestDatabase.shared.emptyDatabase()
-    let closed = try FakeServer(.silent).port
-    let string = withHost("127.0.0.1", port: closed, before: database)
+    let closed = try FakeServer(.absent)
+    let string = withHost("127.0.0.1", port: closed.port, before: database)
     #expect(await failure(of: string + " target_session_attrs=primary")?.description == nil)
     #expect(await failure(of: string + " target_session_attrs=prefer-standby")?.description == nil)
     let error = await failure(of: string + " target_session_attrs=standby")
     #expect(error?.code == .connectionFailed)
     #expect(error?.description.contains("standby") == true)
-    #expect(error?.description.contains("\(closed)") == true, "what each host said is told")
+    #expect(error?.description.contains("\(closed.port)") == true, "what each host said is told")
     try await TestDatabase.shared.drop(database)
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import TestDatabase
+import TestRandom
 import Testing
 
 @testable import RegistryPostgres

@@ -5,6 +5,8 @@ import Glibc
 final class FakeServer: Sendable {
   /// What it does with a connection.
   enum Manner: Sendable {
+    /// Holds its port and does not listen: a connection is refused, and nobody else can get the port.
+    case absent
     /// Accepts and says nothing.
     case silent
     /// Refuses the login with an error of this SQLSTATE.
@@ -19,6 +21,8 @@ final class FakeServer: Sendable {
     case hangingUp
     /// Logs in; on the first sync sends half of an answer and hangs up.
     case breakingOff([UInt8])
+
+    fileprivate var isAbsent: Bool { if case .absent = self { true } else { false } }
   }
 
   /// What the connections of one server share.
@@ -51,6 +55,7 @@ final class FakeServer: Sendable {
 
   let port: Int
   private let listener: CInt
+  private let isAbsent: Bool
   private let memory = Memory()
 
   /// How many connections asked to log in.
@@ -65,13 +70,15 @@ final class FakeServer: Sendable {
     var length = size
     let isBound = withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-        bind(listener, pointer, size) == 0 && listen(listener, 16) == 0
+        bind(listener, pointer, size) == 0 && (manner.isAbsent || listen(listener, 16) == 0)
           && getsockname(listener, pointer, &length) == 0
       }
     }
     guard isBound else { throw POSIXError(.EADDRINUSE) }
     self.listener = listener
+    isAbsent = manner.isAbsent
     port = Int(UInt16(bigEndian: address.sin_port))
+    guard !manner.isAbsent else { return }
     Thread.detachNewThread { [memory] in
       while case let client = accept(listener, nil, nil), client >= 0 {
         Thread.detachNewThread { Self.serve(client, manner, memory) }
@@ -81,6 +88,10 @@ final class FakeServer: Sendable {
   }
 
   deinit {
+    guard !isAbsent else {
+      close(listener)
+      return
+    }
     // Only the accepting thread closes it: the number would be another server's before that thread is done with it.
     shutdown(listener, CInt(SHUT_RDWR))
   }

@@ -17,7 +17,7 @@ struct PoolLifetimeTests {
     return PostgresPool(configuration: configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 
-  @Test(.timeLimit(.minutes(10))) func aConnectionPastItsLifetimeIsReplacedWhenItComesBack() async throws {
+  @Test(.timeLimit(.minutes(20))) func aConnectionPastItsLifetimeIsReplacedWhenItComesBack() async throws {
     try await withTestPool({
       $0.maximumConnections = 1
       $0.maximumLifetime = .milliseconds(50)
@@ -32,7 +32,7 @@ struct PoolLifetimeTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(10)), arguments: [true, false])
+  @Test(.timeLimit(.minutes(20)), arguments: [true, false])
   func aConnectionThatNobodyUsesIsClosed(byAge: Bool) async throws {
     try await withTestPool({
       $0.applicationName = "aged"
@@ -48,7 +48,7 @@ struct PoolLifetimeTests {
   }
 
   /// Callers come all the time; each gets its row or is told that the pool is closed, and nothing is left behind.
-  @Test(.timeLimit(.minutes(10)), arguments: [true, false])
+  @Test(.timeLimit(.minutes(20)), arguments: [true, false])
   func aPoolThatEndsUnderLoadAnswersEveryCaller(inOrder: Bool) async throws {
     let pool = makePool()
     let running = Task { try await pool.run() }
@@ -88,7 +88,7 @@ struct PoolLifetimeTests {
     try await waitUntil("NOT EXISTS (\(ownConnections))")
   }
 
-  @Test(.timeLimit(.minutes(10))) func allItsConnectionsMayDieAtOnce() async throws {
+  @Test(.timeLimit(.minutes(20))) func allItsConnectionsMayDieAtOnce() async throws {
     try await withTestPool({ $0.applicationName = "aged" }) { pool in
       for _ in 0..<3 {
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -68,7 +68,7 @@ import Testing
     return first
   }
 
-  @Test(.timeLimit(.minutes(10))) func refusesWhatCannotBeVerified() async throws {
+  @Test(.timeLimit(.minutes(20))) func refusesWhatCannotBeVerified() async throws {
     try await withServer { server in
       let wrongName = try await refusal(of: string(server, host: "other.test"))
       #expect(wrongName.description.contains("does not match host name \"other.test\""))
@@ -99,7 +99,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(10))) func carriesQueriesBatchesLanesAndNotifications() async throws {
+  @Test(.timeLimit(.minutes(20))) func carriesQueriesBatchesLanesAndNotifications() async throws {
     try await withServer { server in
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
       var configuration = PostgresPool.Configuration(string(server))
@@ -124,7 +124,7 @@ import Testing
 
   /// A record larger than the room in libpq's buffer leaves bytes inside the TLS library, where epoll does not see them.
   /// PostgreSQL before 17 sends none of that size, a proxy does.
-  @Test(.timeLimit(.minutes(10))) func readsWhatTheTLSLibraryHoldsBack() async throws {
+  @Test(.timeLimit(.minutes(20))) func readsWhatTheTLSLibraryHoldsBack() async throws {
     try await PrivateServer.with(prepare: makeCertificates) { server in
       let proxy = try RecordProxy(server)
       defer { proxy.stop() }

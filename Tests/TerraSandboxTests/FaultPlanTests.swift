@@ -3,7 +3,7 @@ import Testing
 
 @Suite("The plan of an attempt")
 struct FaultPlanTests {
-  private static let rates = Dictionary(uniqueKeysWithValues: SandboxFault.allCases.map { ($0, 0.03) })
+  private static let rates = Dictionary(uniqueKeysWithValues: SandboxFault.allCases.map { ($0, 0.028) })
 
   private func plan(
     seed: UInt64 = 7, tenant: String = "acme", _ referenceID: String?, _ ordinal: Int = 0,
@@ -61,7 +61,7 @@ struct FaultPlanTests {
       for fault in faults { counts[fault, default: 0] += 1 }
     }
     for fault in SandboxFault.allCases {
-      let expected = 0.03 * Double(attempts)
+      let expected = 0.028 * Double(attempts)
       // Five standard deviations of a binomial distribution.
       #expect(abs(Double(counts[fault] ?? 0) - expected) < 5 * (expected * 0.97).squareRoot(), "\(fault)")
     }

@@ -118,7 +118,7 @@ struct Stage: Sendable {
       request.headers.add(name: "content-type", value: "application/json")
       request.body = .bytes(ByteBuffer(string: json))
     }
-    let response = try await self.client.execute(request, timeout: .seconds(10))
+    let response = try await self.client.execute(request, timeout: .seconds(300))
     let body = Data(try await response.body.collect(upTo: 1 << 20).readableBytesView)
     return (Int(response.status.code), body, response.headers.first(name: "content-type") ?? "")
   }
@@ -131,7 +131,7 @@ struct Stage: Sendable {
       request.headers.add(name: "content-type", value: "application/x-www-form-urlencoded")
       request.body = .bytes(ByteBuffer(string: form))
     }
-    let response = try await self.client.execute(request, timeout: .seconds(10))
+    let response = try await self.client.execute(request, timeout: .seconds(300))
     let text = String(buffer: try await response.body.collect(upTo: 1 << 20))
     return (Int(response.status.code), response.headers.first(name: "location"), text)
   }

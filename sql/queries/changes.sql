@@ -2,9 +2,13 @@
 -- any more, whatever order transactions commit in.
 
 -- name: change_list
--- The changes after ($2, $3, $4), in the feed's order, with what the connection is today.
+-- The changes after ($2, $3, $4), in the feed's order, with what the connection is today: of the app user that its own
+-- was merged into.
 SELECT h.position, h.user_id, h.sequence, h.from_status, h.to_status, h.cause_type, h.cause_id, h.recorded_at,
-  c.reference_id, c.resource
+  coalesce(
+    (SELECT m.into_reference_id FROM registry.app_user_merge m
+     WHERE m.tenant_id = $1 AND m.reference_id = c.reference_id), c.reference_id) AS reference_id,
+  c.resource
 FROM registry.connection_change h
 JOIN registry.connection c ON c.tenant_id = $1::uuid AND c.user_id = h.user_id
 WHERE h.tenant_id = $1 AND (h.position, h.user_id, h.sequence) > ($2::bigint, $3::text, $4::bigint)
@@ -35,9 +39,13 @@ WHERE h.tenant_id = $1::uuid
 ORDER BY h.position DESC, h.user_id DESC, h.sequence DESC LIMIT 1;
 
 -- name: change_consumer_insert
--- Begins at a position; where the consumer is known, it stays where it is.
+-- Begins at a position; where the consumer is known, it stays where it is. A place at a change of somebody who was
+-- erased ($6) is noted as the beginning of its position: the others there may be seen again.
 INSERT INTO registry.change_consumer (tenant_id, name, position, user_id, sequence)
-VALUES ($1::uuid, $2::text, $3::bigint, $4::text, $5::bigint)
+SELECT $1::uuid, $2::text, $3::bigint, CASE WHEN n.is_known THEN $4::text ELSE '' END,
+  CASE WHEN n.is_known THEN $5::bigint ELSE 0 END
+FROM (SELECT NOT EXISTS (
+  SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = $6::bytea) AS is_known) n
 ON CONFLICT (tenant_id, name) DO NOTHING;
 
 -- name: change_consumer_show
@@ -47,7 +55,10 @@ WHERE c.tenant_id = $1::uuid AND c.name = $2::text;
 -- name: change_consumer_acknowledge
 -- Compares and goes forward, never back: of several acknowledgements in any order the last change counts.
 UPDATE registry.change_consumer c
-SET position = $3::bigint, user_id = $4::text, sequence = $5::bigint, acknowledged_at = now()
+SET position = $3::bigint, user_id = CASE WHEN n.is_known THEN $4::text ELSE '' END,
+  sequence = CASE WHEN n.is_known THEN $5::bigint ELSE 0 END, acknowledged_at = now()
+FROM (SELECT NOT EXISTS (
+  SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = $6::bytea) AS is_known) n
 WHERE c.tenant_id = $1::uuid AND c.name = $2::text AND (c.position, c.user_id, c.sequence) < ($3, $4, $5);
 
 -- name: change_consumer_list

@@ -1,77 +1,43 @@
 -- name: finding_list
 -- long: yes
--- include: finding_listed
+-- include: finding_listed, finding_page
 SELECT
 --> finding_listed
-FROM registry.finding f
-WHERE f.tenant_id = $1::uuid AND ($2::uuid IS NULL OR f.finding_id = $2)
-  AND ($3::text IS NULL OR f.kind = $3)
-  AND f.severity = ANY ($4::text[])
-  AND CASE WHEN f.status = 'acknowledged' AND f.acknowledged_until <= now() THEN 'open' ELSE f.status END
-    = ANY ($5::text[])
-  AND ($6::timestamptz IS NULL OR (f.first_seen_at, f.finding_id) > ($6, $7::uuid))
-ORDER BY f.first_seen_at, f.finding_id LIMIT $8::bigint;
+--> finding_page
+;
 
 -- name: finding_list_for_operators
 -- long: yes
 -- role: worker
--- include: finding_listed
+-- include: finding_listed, finding_page
 SELECT
 --> finding_listed
-FROM registry.finding f
-WHERE f.tenant_id = $1::uuid AND ($2::uuid IS NULL OR f.finding_id = $2)
-  AND ($3::text IS NULL OR f.kind = $3)
-  AND f.severity = ANY ($4::text[])
-  AND CASE WHEN f.status = 'acknowledged' AND f.acknowledged_until <= now() THEN 'open' ELSE f.status END
-    = ANY ($5::text[])
-  AND ($6::timestamptz IS NULL OR (f.first_seen_at, f.finding_id) > ($6, $7::uuid))
-ORDER BY f.first_seen_at, f.finding_id LIMIT $8::bigint;
+--> finding_page
+;
 
 -- name: finding_acknowledge
--- Says who has taken a finding on; again with the same words it changes nothing.
-UPDATE registry.finding AS f
-SET status = 'acknowledged', acknowledged_by = $3::text, acknowledged_reason = $4::text,
-  acknowledged_until = $5::timestamptz, acknowledged_at = now(), announced_status = 'acknowledged',
-  change_sequence = f.change_sequence + 1
-WHERE f.tenant_id = $1::uuid AND f.finding_id = $2::uuid AND f.status IN ('open', 'acknowledged')
-  AND (f.status <> 'acknowledged' OR f.acknowledged_by IS DISTINCT FROM $3 OR f.acknowledged_reason IS DISTINCT FROM $4
-    OR f.acknowledged_until IS DISTINCT FROM $5);
+-- include: finding_acknowledged
+--> finding_acknowledged
+;
 
 -- name: finding_acknowledge_for_operators
 -- long: yes
 -- role: worker
-UPDATE registry.finding AS f
-SET status = 'acknowledged', acknowledged_by = $3::text, acknowledged_reason = $4::text,
-  acknowledged_until = $5::timestamptz, acknowledged_at = now(), announced_status = 'acknowledged',
-  change_sequence = f.change_sequence + 1
-WHERE f.tenant_id = $1::uuid AND f.finding_id = $2::uuid AND f.status IN ('open', 'acknowledged')
-  AND (f.status <> 'acknowledged' OR f.acknowledged_by IS DISTINCT FROM $3 OR f.acknowledged_reason IS DISTINCT FROM $4
-    OR f.acknowledged_until IS DISTINCT FROM $5);
+-- include: finding_acknowledged
+--> finding_acknowledged
+;
 
 -- name: finding_acknowledge_log
--- The acknowledgement as a transition, after the update that holds the row's lock.
-INSERT INTO registry.finding_change (tenant_id, finding_id, sequence, from_status, to_status, made_by, reason, until,
-  for_operators)
-SELECT f.tenant_id, f.finding_id, f.change_sequence, p.to_status, f.status, f.acknowledged_by, f.acknowledged_reason,
-  f.acknowledged_until, f.for_operators
-FROM registry.finding f
-LEFT JOIN registry.finding_change p
-  ON p.tenant_id = $1 AND p.finding_id = f.finding_id AND p.sequence = f.change_sequence - 1
-WHERE f.tenant_id = $1::uuid AND f.finding_id = $2::uuid AND f.status = 'acknowledged'
-ON CONFLICT (tenant_id, finding_id, sequence) DO NOTHING;
+-- include: finding_acknowledged_log
+--> finding_acknowledged_log
+;
 
 -- name: finding_acknowledge_log_for_operators
 -- long: yes
 -- role: worker
-INSERT INTO registry.finding_change (tenant_id, finding_id, sequence, from_status, to_status, made_by, reason, until,
-  for_operators)
-SELECT f.tenant_id, f.finding_id, f.change_sequence, p.to_status, f.status, f.acknowledged_by, f.acknowledged_reason,
-  f.acknowledged_until, f.for_operators
-FROM registry.finding f
-LEFT JOIN registry.finding_change p
-  ON p.tenant_id = $1 AND p.finding_id = f.finding_id AND p.sequence = f.change_sequence - 1
-WHERE f.tenant_id = $1::uuid AND f.finding_id = $2::uuid AND f.status = 'acknowledged'
-ON CONFLICT (tenant_id, finding_id, sequence) DO NOTHING;
+-- include: finding_acknowledged_log
+--> finding_acknowledged_log
+;
 
 -- name: finding_acknowledgement_end
 -- long: yes
@@ -79,44 +45,110 @@ ON CONFLICT (tenant_id, finding_id, sequence) DO NOTHING;
 UPDATE registry.finding SET status = 'open'
 WHERE tenant_id = $1::uuid AND status = 'acknowledged' AND acknowledged_until <= now();
 
+-- name: finding_escalate
+-- long: yes
+-- include: finding_level
+-- What is open and has passed another bound, or has become more severe. What is acknowledged waits until that is over. Of
+-- what an older version has opened, its severity is no news.
+UPDATE registry.finding AS f
+SET announced_escalation = CASE
+    WHEN f.announced_escalation >= 0 THEN f.announced_escalation
+    WHEN f.severity = 'critical' THEN 20
+    WHEN f.severity = 'warning' THEN 10
+    ELSE 0 END,
+  escalation =
+--> finding_level
+WHERE f.tenant_id = $1::uuid AND f.status = 'open' AND f.escalation <
+--> finding_level
+;
+
+-- name: finding_change_tenant
+-- long: yes
+-- Shares the tenant's row, as every change of a connection does (endpoint_tenant_lock): so a transition either sees an
+-- endpoint, or was committed before it was added.
+SELECT t.tenant_id FROM registry.tenant t WHERE t.tenant_id = $1::uuid FOR KEY SHARE;
+
 -- name: finding_change_append
 -- long: yes
--- What this transaction has changed of findings: committed rows have their status announced.
-INSERT INTO registry.finding_change (tenant_id, finding_id, sequence, run_id, from_status, to_status, for_operators)
-SELECT f.tenant_id, f.finding_id, f.change_sequence + 1, $2::uuid, f.announced_status, f.status, f.for_operators
-FROM registry.finding f
-WHERE f.tenant_id = $1::uuid AND f.announced_status IS DISTINCT FROM f.status
-ON CONFLICT (tenant_id, finding_id, sequence) DO NOTHING;
+-- include: finding_changes
+--> finding_changes
+;
 
 -- name: finding_change_append_for_operators
 -- long: yes
 -- role: worker
-INSERT INTO registry.finding_change (tenant_id, finding_id, sequence, run_id, from_status, to_status, for_operators)
-SELECT f.tenant_id, f.finding_id, f.change_sequence + 1, $2::uuid, f.announced_status, f.status, f.for_operators
-FROM registry.finding f
-WHERE f.tenant_id = $1::uuid AND f.announced_status IS DISTINCT FROM f.status
-ON CONFLICT (tenant_id, finding_id, sequence) DO NOTHING;
+-- include: finding_changes
+--> finding_changes
+;
 
 -- name: finding_change_announce
 -- long: yes
--- What has come back is nobody's yet, and its time to be dealt with begins anew.
-UPDATE registry.finding
-SET opened_at = CASE WHEN status = 'open' AND announced_status IN ('vanished', 'repaired') THEN last_seen_at ELSE opened_at END,
-  acknowledged_by     = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_by END,
-  acknowledged_reason = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_reason END,
-  acknowledged_until  = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_until END,
-  acknowledged_at     = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_at END,
-  announced_status = status, change_sequence = change_sequence + 1
-WHERE tenant_id = $1::uuid AND announced_status IS DISTINCT FROM status;
+-- include: finding_announced
+--> finding_announced
+;
 
 -- name: finding_change_announce_for_operators
 -- long: yes
 -- role: worker
+-- include: finding_announced
+--> finding_announced
+;
+
+-- name: finding_repair_left
+-- long: yes
+-- What a repair has tried and left open, why, and the correction that it wrote nevertheless.
 UPDATE registry.finding
-SET opened_at = CASE WHEN status = 'open' AND announced_status IN ('vanished', 'repaired') THEN last_seen_at ELSE opened_at END,
-  acknowledged_by     = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_by END,
-  acknowledged_reason = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_reason END,
-  acknowledged_until  = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_until END,
-  acknowledged_at     = CASE WHEN status = 'open' THEN NULL ELSE acknowledged_at END,
-  announced_status = status, change_sequence = change_sequence + 1
-WHERE tenant_id = $1::uuid AND announced_status IS DISTINCT FROM status;
+SET repair_act = 'left', repair_reason = $3::text, repair_at = now(), repair_correction = $4::uuid
+WHERE tenant_id = $1::uuid AND finding_id = $2::uuid AND status = 'open';
+
+-- name: finding_repair_made
+-- The correction by which the finding was repaired, and what the connection's registers say since.
+SELECT f.status AS finding_status, k.correction_id, k.user_id, k.verdict, c.correction_key, c.recorded_at, c.status,
+  greatest(c.alive_key, c.auth_key, c.data_key) AS life_key,
+  greatest(c.superseded_key, c.deauthenticated_key, c.revoked_key) AS end_key
+FROM registry.finding f
+LEFT JOIN registry.correction k ON k.tenant_id = $1 AND k.correction_id = f.repair_correction
+LEFT JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = k.user_id
+WHERE f.tenant_id = $1::uuid AND f.finding_id = $2::uuid;
+
+-- name: correction_insert_undoing
+-- The opposite of the correction by which finding $4 was repaired, only where the finding is still repaired by it ($5) and
+-- the connection is as it was when Terra was asked ($6). Both rows stay locked for the statements after this one.
+INSERT INTO registry.correction (tenant_id, correction_id, occurred_at, user_id, verdict, source, reason, evidence)
+SELECT c.tenant_id, $2::uuid, $3::timestamptz, c.user_id, CASE k.verdict WHEN 'gone' THEN 'alive' ELSE 'gone' END,
+  'undo', $7::text, $8::jsonb
+FROM registry.connection c
+JOIN registry.correction k ON k.tenant_id = $1 AND k.correction_id = $5::uuid AND k.user_id = c.user_id
+JOIN registry.finding f ON f.tenant_id = $1 AND f.repair_correction = k.correction_id
+WHERE c.tenant_id = $1::uuid AND f.finding_id = $4::uuid AND f.status = 'repaired' AND c.recorded_at = $6::timestamptz
+  AND NOT EXISTS (
+    SELECT FROM unnest($9::bytea[]) AS w (digest)
+    CROSS JOIN LATERAL (
+      SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
+FOR UPDATE OF c, f
+ON CONFLICT (tenant_id, correction_id) DO NOTHING;
+
+-- name: finding_undone
+-- long: yes
+-- The finding stands again, where the correction ($3) was written that undoes its repair.
+UPDATE registry.finding
+SET status = 'open', times_opened = times_opened + 1, resolved_at = NULL, resolved_run = NULL, last_seen_at = now(),
+  repair_act = 'undone', repair_reason = $4::text, repair_at = now(), repair_correction = $3::uuid
+WHERE tenant_id = $1::uuid AND finding_id = $2::uuid AND status = 'repaired'
+  AND EXISTS (SELECT 1 FROM registry.correction k WHERE k.tenant_id = $1 AND k.correction_id = $3);
+
+-- name: finding_rehearsed
+-- long: yes
+-- What this transaction has changed of findings and nobody is told, because it is rolled back.
+SELECT f.announced_status, f.status, f.finding_id, f.kind, f.severity, f.reason_code, f.subject_type, f.subject
+FROM registry.finding f
+WHERE f.tenant_id = $1::uuid
+  AND f.is_unannounced;
+
+-- name: finding_rehearsed_for_operators
+-- long: yes
+-- role: worker
+SELECT f.announced_status, f.status, f.finding_id, f.kind, f.severity, f.reason_code, f.subject_type, f.subject
+FROM registry.finding f
+WHERE f.tenant_id = $1::uuid
+  AND f.is_unannounced;

@@ -1,7 +1,8 @@
 -- name: auth_event_key_claim
 -- Makes the deliveries of one event share one event id: the id that one of the keys already has, else $3.
 -- Two deliveries at once meet at the primary key, in the order of the keys. Each key is looked up by itself: with
--- `= ANY`, a plan made while the table was small reads all of a tenant's keys for each event.
+-- `= ANY`, a plan made while the table was small reads all of a tenant's keys for each event. Nothing is written about
+-- whom an erasure took out: $4, as ErasedSubject makes it, and so in all statements that take in what comes from outside.
 INSERT INTO registry.auth_event_key (tenant_id, dedup_key, event_id)
 SELECT $1::uuid, claimed.dedup_key,
   coalesce(
@@ -13,6 +14,10 @@ SELECT $1::uuid, claimed.dedup_key,
      ORDER BY wanted.dedup_key COLLATE "C" LIMIT 1),
     $3::uuid)
 FROM unnest($2::text[]) AS claimed (dedup_key)
+WHERE NOT EXISTS (
+    SELECT FROM unnest($4::bytea[]) AS w (digest)
+    CROSS JOIN LATERAL (
+      SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
 ORDER BY claimed.dedup_key
 ON CONFLICT (tenant_id, dedup_key) DO NOTHING;
 
@@ -23,12 +28,19 @@ INSERT INTO registry.auth_event (tenant_id, event_id, signed_at, occurred_at, ch
 SELECT $1::uuid, k.event_id, $3::timestamptz, $4::timestamptz, $5::text, $6::text, $7::text, $8::text, $9::text,
   $10::text, $11::text, $12::text, $13::text, $14::text, $15::text, $16::text, $17::bytea, $18::bytea
 FROM registry.auth_event_key k
-WHERE k.tenant_id = $1 AND k.dedup_key = $2::text
+WHERE k.tenant_id = $1 AND k.dedup_key = $2::text AND NOT EXISTS (
+    SELECT FROM unnest($19::bytea[]) AS w (digest)
+    CROSS JOIN LATERAL (
+      SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
 ON CONFLICT (tenant_id, event_id) DO NOTHING;
 
 -- name: app_user_insert
 INSERT INTO registry.app_user (tenant_id, reference_id)
-SELECT $1::uuid, named.reference_id FROM unnest($2::text[]) AS named (reference_id) WHERE $1::uuid IS NOT NULL
+SELECT $1::uuid, named.reference_id FROM unnest($2::text[]) AS named (reference_id)
+WHERE NOT EXISTS (
+    SELECT FROM unnest($3::bytea[]) AS w (digest)
+    CROSS JOIN LATERAL (
+      SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
 ORDER BY named.reference_id
 ON CONFLICT (tenant_id, reference_id) DO NOTHING;
 
@@ -38,8 +50,12 @@ ON CONFLICT (tenant_id, reference_id) DO NOTHING;
 INSERT INTO registry.connection AS c (tenant_id, user_id, auth_key, degraded_key, alive_key, failed_key, revoked_key,
   deauthenticated_key, superseded_key, superseded_by, data_key, correction_key, correction_verdict,
   reference_key, reference_id, resource_key, resource, scopes_key, scopes)
-VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text,
-  $11::text, $12::text, $13::text, $14::text, $15::text, $16::text, $17::text, $18::text, $19::text)
+SELECT $1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text,
+  $11::text, $12::text, $13::text, $14::text, $15::text, $16::text, $17::text, $18::text, $19::text
+WHERE NOT EXISTS (
+    SELECT FROM unnest($20::bytea[]) AS w (digest)
+    CROSS JOIN LATERAL (
+      SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
 ON CONFLICT (tenant_id, user_id) DO UPDATE SET
   auth_key            = greatest(c.auth_key, excluded.auth_key),
   degraded_key        = greatest(c.degraded_key, excluded.degraded_key),
@@ -116,7 +132,11 @@ ON CONFLICT (tenant_id, user_id, sequence) DO NOTHING;
 
 -- name: correction_insert
 INSERT INTO registry.correction (tenant_id, correction_id, occurred_at, user_id, verdict, source, reason, evidence)
-VALUES ($1::uuid, $2::uuid, $3::timestamptz, $4::text, $5::text, $6::text, $7::text, $8::jsonb)
+SELECT $1::uuid, $2::uuid, $3::timestamptz, $4::text, $5::text, $6::text, $7::text, $8::jsonb
+WHERE NOT EXISTS (
+    SELECT FROM unnest($9::bytea[]) AS w (digest)
+    CROSS JOIN LATERAL (
+      SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
 ON CONFLICT (tenant_id, correction_id) DO NOTHING;
 
 -- name: webhook_receipt_keep
@@ -128,7 +148,11 @@ SELECT $1::uuid, k.event_id, $3::text, $4::text, $5::timestamptz, $6::timestampt
   $10::jsonb, $11::bytea, $12::bytea, $13::bigint
 FROM registry.auth_event_key k
 WHERE k.tenant_id = $1 AND k.dedup_key = $2::text
-  AND NOT EXISTS (SELECT 1 FROM registry.auth_event e WHERE e.tenant_id = $1 AND e.event_id = k.event_id)
+  AND NOT EXISTS (SELECT 1 FROM registry.auth_event v WHERE v.tenant_id = $1 AND v.event_id = k.event_id)
+  AND NOT EXISTS (
+    SELECT FROM unnest($14::bytea[]) AS w (digest)
+    CROSS JOIN LATERAL (
+      SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
 ON CONFLICT (tenant_id, receipt_id) DO NOTHING;
 
 -- name: webhook_receipt_count_rejected
@@ -145,4 +169,8 @@ INSERT INTO registry.webhook_receipt (tenant_id, receipt_id, disposition, reason
 SELECT $1::uuid, $2::uuid, 'rejected', $4::text, $5::timestamptz, $6::text, $7::jsonb, $8::bytea, $9::bytea, $10::bigint
 FROM registry.webhook_receipt_count r
 WHERE r.tenant_id = $1 AND r.day = $3::date AND r.disposition = 'rejected' AND r.count <= $11::bigint
+  AND NOT EXISTS (
+    SELECT FROM unnest($12::bytea[]) AS w (digest)
+    CROSS JOIN LATERAL (
+      SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
 ON CONFLICT (tenant_id, receipt_id) DO NOTHING;

@@ -1,23 +1,44 @@
 -- name: connection_list
--- include: connection_columns
+-- include: connection_columns, connection_filter
 -- long: yes
 -- A page of a tenant's connections; one that asks for few of many reads many.
 SELECT
 --> connection_columns
 FROM registry.connection c
-WHERE c.tenant_id = $1::uuid AND ($2::text IS NULL OR c.resource = $2) AND c.status = ANY ($3::text[])
-  AND ($4::timestamptz IS NULL OR (c.created_at, c.user_id) > ($4, $5::text))
+WHERE c.tenant_id = $1::uuid
+--> connection_filter
 ORDER BY c.created_at, c.user_id LIMIT $6::bigint;
 
 -- name: connection_list_of_person
--- include: connection_columns
--- The same page of one app user's, who has a few.
+-- include: connection_columns, connection_filter
+-- The same page of one app user's, who has a few: its own and those of who was merged into it, or none where it was
+-- merged itself.
 SELECT
 --> connection_columns
 FROM registry.connection c
-WHERE c.tenant_id = $1::uuid AND ($2::text IS NULL OR c.resource = $2) AND c.status = ANY ($3::text[])
-  AND ($4::timestamptz IS NULL OR (c.created_at, c.user_id) > ($4, $5::text))
-  AND c.reference_id = $7::text
+WHERE c.tenant_id = $1::uuid
+--> connection_filter
+  AND c.reference_id = ANY (ARRAY(
+    SELECT $12::text COLLATE "C"
+    WHERE NOT EXISTS (SELECT FROM registry.app_user_merge g WHERE g.tenant_id = $1 AND g.reference_id = $12)
+    UNION ALL
+    SELECT f.reference_id FROM registry.app_user_merge f WHERE f.tenant_id = $1 AND f.into_reference_id = $12))
+ORDER BY c.created_at, c.user_id LIMIT $6::bigint;
+
+-- name: connection_list_of_tag
+-- include: connection_columns, connection_filter
+-- long: yes
+-- The same page of those with one tag ($12 and $13), and of one app user where $14 names one.
+SELECT
+--> connection_columns
+FROM registry.tag a
+JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = a.subject
+WHERE c.tenant_id = $1::uuid AND a.tenant_id = $1 AND a.subject_type = 'connection' AND a.key = $12::text
+  AND a.value = $13::text
+--> connection_filter
+  AND ($14::text IS NULL OR coalesce(
+    (SELECT f.into_reference_id FROM registry.app_user_merge f
+     WHERE f.tenant_id = $1 AND f.reference_id = c.reference_id), c.reference_id) = $14)
 ORDER BY c.created_at, c.user_id LIMIT $6::bigint;
 
 -- name: connection_show
@@ -45,8 +66,27 @@ WHERE x.tenant_id = $1::uuid AND x.user_id = $2::text
 ORDER BY x.recorded_at DESC, x.correction_id LIMIT $3::bigint;
 
 -- name: app_user_show
-SELECT a.reference_id, a.created_at FROM registry.app_user a
+-- include: app_user_columns
+SELECT
+--> app_user_columns
+FROM registry.app_user a
 WHERE a.tenant_id = $1::uuid AND a.reference_id = $2::text;
+
+-- name: app_user_list
+-- include: app_user_columns
+-- long: yes
+-- A page of app users by id; with a tag ($4 and $5) where one is named.
+SELECT
+--> app_user_columns
+FROM registry.app_user a
+WHERE a.tenant_id = $1::uuid
+  AND ($2::timestamptz IS NULL OR (a.created_at, a.reference_id) > ($2, $3::text))
+  AND ($4::text IS NULL OR EXISTS (
+    SELECT FROM registry.tag f
+    WHERE f.tenant_id = $1 AND f.subject_type = 'app_user' AND f.key = $4 AND f.value = $5::text
+      AND f.subject = a.reference_id))
+  AND ($7::timestamptz IS NULL OR a.created_at >= $7) AND ($8::timestamptz IS NULL OR a.created_at < $8)
+ORDER BY a.created_at, a.reference_id LIMIT $6::bigint;
 
 -- name: auth_event_list
 -- long: yes
@@ -56,6 +96,8 @@ FROM registry.auth_event e
 WHERE e.tenant_id = $1::uuid AND ($2::uuid IS NULL OR e.event_id = $2)
   AND ($3::text IS NULL OR e.user_id = $3) AND ($4::text IS NULL OR e.kind = $4)
   AND ($5::timestamptz IS NULL OR (e.recorded_at, e.event_id) > ($5, $6::uuid))
+  AND ($8::text IS NULL OR e.reference_id = $8) AND ($9::text IS NULL OR e.resource = $9)
+  AND ($10::timestamptz IS NULL OR e.recorded_at >= $10) AND ($11::timestamptz IS NULL OR e.recorded_at < $11)
 ORDER BY e.recorded_at, e.event_id LIMIT $7::bigint;
 
 -- name: auth_event_naming
@@ -77,6 +119,8 @@ FROM registry.webhook_receipt r
 WHERE r.tenant_id = $1::uuid AND ($2::uuid IS NULL OR r.receipt_id = $2)
   AND ($3::text IS NULL OR r.disposition = $3)
   AND ($4::timestamptz IS NULL OR (r.recorded_at, r.receipt_id) > ($4, $5::uuid))
+  AND ($7::text IS NULL OR r.user_id = $7)
+  AND ($8::timestamptz IS NULL OR r.recorded_at >= $8) AND ($9::timestamptz IS NULL OR r.recorded_at < $9)
 ORDER BY r.recorded_at, r.receipt_id LIMIT $6::bigint;
 
 -- name: webhook_receipt_body
@@ -85,14 +129,21 @@ SELECT r.body FROM registry.webhook_receipt r WHERE r.tenant_id = $1::uuid AND r
 -- name: auth_session_list
 -- long: yes
 -- include: matching
--- A page of sessions with what became of each. The siblings of one person serve only to decide whose a failure
+-- A page of sessions with what became of each; with $11 only those that have ended ($11 false) or not. The siblings of one person serve only to decide whose a failure
 -- is that names nothing but the person: the one session whose life holds it and that no success is tied to.
 WITH page AS (
   SELECT s.session_id, s.created_at, s.reference_id, s.expires_at
   FROM registry.auth_session s
   WHERE s.tenant_id = $1::uuid AND ($3::uuid IS NULL OR s.session_id = $3)
-    AND ($4::text IS NULL OR s.reference_id = $4)
+    AND ($4::text IS NULL OR s.reference_id = ANY (ARRAY(
+      SELECT $4 COLLATE "C"
+      WHERE NOT EXISTS (SELECT FROM registry.app_user_merge g WHERE g.tenant_id = $1 AND g.reference_id = $4)
+      UNION ALL
+      SELECT f.reference_id FROM registry.app_user_merge f WHERE f.tenant_id = $1 AND f.into_reference_id = $4)))
     AND ($5::timestamptz IS NULL OR (s.created_at, s.session_id) > ($5, $6::uuid))
+    AND ($8::text IS NULL OR s.resource = $8) AND ($9::timestamptz IS NULL OR s.created_at >= $9)
+    AND ($10::timestamptz IS NULL OR s.created_at < $10)
+    AND ($11::boolean IS NULL OR (s.expires_at > now()) = $11)
   ORDER BY s.created_at, s.session_id LIMIT $7::bigint
 ),
 clock AS (SELECT now() AS at, make_interval(secs => $2::double precision) AS grace),
@@ -124,7 +175,11 @@ candidate AS (
   ) taken
   WHERE taken.takers = 1
 )
-SELECT s.session_id, s.kind, s.reference_id, s.resource, s.multi_auth, s.user_id, s.terra_session_id, s.auth_url,
+SELECT s.session_id, s.kind,
+  coalesce(
+    (SELECT g.into_reference_id FROM registry.app_user_merge g
+     WHERE g.tenant_id = $1 AND g.reference_id = s.reference_id), s.reference_id) AS reference_id,
+  s.resource, s.multi_auth, s.user_id, s.terra_session_id, s.auth_url,
   s.return_success, s.return_failure, s.channel, s.replaces, s.is_bound, s.answered_at, s.refused_reason,
   s.refused_code, s.refused_status, s.created_at, s.expires_at,
   CASE
@@ -150,6 +205,9 @@ WITH page AS (
   WHERE b.tenant_id = $1::uuid AND ($3::uuid IS NULL OR b.callback_id = $3)
     AND ($4::bytea IS NULL OR b.claim_sha256 = $4) AND ($5::bytea IS NULL OR b.attempt_sha256 = $5)
     AND ($6::timestamptz IS NULL OR (b.recorded_at, b.callback_id) > ($6, $7::uuid))
+    AND ($9::text IS NULL OR b.user_id = $9) AND ($10::text IS NULL OR b.outcome = $10)
+    AND ($11::timestamptz IS NULL OR b.recorded_at >= $11) AND ($12::timestamptz IS NULL OR b.recorded_at < $12)
+    AND ($13::text IS NULL OR b.reference_id = $13) AND ($14::text IS NULL OR b.resource = $14)
   ORDER BY b.recorded_at, b.callback_id LIMIT $8::bigint
 ),
 clock AS (SELECT now() AS at, make_interval(secs => $2::double precision) AS grace),

@@ -18,8 +18,9 @@ ON CONFLICT (tenant_id, listing_id) DO NOTHING;
 INSERT INTO registry.provider_listing_user AS u (tenant_id, listing_id, user_id, reference_id, resource, scopes, active,
   conflicting, asked_at)
 SELECT $1::uuid, $2::uuid, n.user_id, n.reference_id, n.resource, n.scopes, n.active, n.conflicting, $9::timestamptz
-FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::boolean[])
-  AS n (user_id, reference_id, resource, scopes, active, conflicting)
+FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::boolean[], $10::bytea[])
+  AS n (user_id, reference_id, resource, scopes, active, conflicting, digest)
+WHERE NOT EXISTS (SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = n.digest)
 ON CONFLICT (tenant_id, listing_id, user_id) DO UPDATE SET
   conflicting = u.conflicting OR excluded.conflicting OR u.reference_id IS DISTINCT FROM excluded.reference_id
     OR u.resource IS DISTINCT FROM excluded.resource OR u.active IS DISTINCT FROM excluded.active
@@ -65,13 +66,19 @@ WHERE c.tenant_id = $1 AND c.status IN ('active', 'degraded')
 
 -- name: provider_difference_collect
 -- long: yes
-INSERT INTO registry.provider_difference (tenant_id, listing_id, user_id)
-SELECT $1::uuid, $2::uuid, coalesce(u.user_id, c.user_id)
-FROM (SELECT x.user_id, x.reference_id, x.resource, x.active, x.conflicting FROM registry.provider_listing_user x
+-- What differed in the listing before has differed since then.
+INSERT INTO registry.provider_difference (tenant_id, listing_id, user_id, since)
+SELECT $1::uuid, $2::uuid, coalesce(u.user_id, c.user_id), coalesce((
+    SELECT min(d.since) FROM registry.provider_difference d
+    WHERE d.tenant_id = $1 AND d.listing_id <> $2 AND d.user_id = coalesce(u.user_id, c.user_id)), u.asked_at)
+FROM (SELECT x.user_id, x.reference_id, x.resource, x.active, x.conflicting, x.asked_at FROM registry.provider_listing_user x
       WHERE x.tenant_id = $1 AND x.listing_id = $2) u
 FULL JOIN (SELECT x.user_id, x.reference_id, x.resource, x.status FROM registry.connection x WHERE x.tenant_id = $1) c
   ON c.user_id = u.user_id
-WHERE u.user_id IS NULL AND c.status IN ('active', 'degraded')
+-- What a copy of terra_users lacks says nothing.
+WHERE u.user_id IS NULL AND c.status IN ('active', 'degraded') AND EXISTS (
+        SELECT 1 FROM registry.provider_listing l
+        WHERE l.tenant_id = $1 AND l.listing_id = $2 AND l.outcome = 'complete')
    OR u.user_id IS NOT NULL AND (
         c.user_id IS NULL OR c.status NOT IN ('active', 'degraded') OR u.conflicting OR u.active IS FALSE
         OR u.reference_id <> c.reference_id OR u.resource <> c.resource)
@@ -79,20 +86,26 @@ ON CONFLICT (tenant_id, listing_id, user_id) DO NOTHING;
 
 -- name: provider_listing_forget_users
 -- long: yes
--- What neither the last two complete listings nor one under way need.
+-- What neither the last two complete listings nor the last copy of terra_users nor what is under way need.
 DELETE FROM registry.provider_listing_user
 WHERE tenant_id = $1::uuid AND listing_id IN (
   SELECT l.listing_id FROM registry.provider_listing l
-  WHERE l.tenant_id = $1 AND l.outcome <> 'reading' AND l.listing_id NOT IN (
+  WHERE l.tenant_id = $1 AND l.outcome NOT IN ('reading', 'copying') AND l.listing_id NOT IN (
     SELECT k.listing_id FROM registry.provider_listing k
-    WHERE k.tenant_id = $1 AND k.outcome = 'complete' ORDER BY k.started_at DESC, k.listing_id DESC LIMIT 2));
+    WHERE k.tenant_id = $1 AND k.outcome = 'complete' ORDER BY k.started_at DESC, k.listing_id DESC LIMIT 2)
+    AND l.listing_id NOT IN (
+    SELECT y.listing_id FROM registry.provider_listing y
+    WHERE y.tenant_id = $1 AND y.outcome = 'copied' ORDER BY y.started_at DESC, y.listing_id DESC LIMIT 1));
 
 -- name: provider_difference_forget
 -- long: yes
 DELETE FROM registry.provider_difference
 WHERE tenant_id = $1::uuid AND listing_id NOT IN (
   SELECT k.listing_id FROM registry.provider_listing k
-  WHERE k.tenant_id = $1 AND k.outcome = 'complete' ORDER BY k.started_at DESC, k.listing_id DESC LIMIT 1);
+  WHERE k.tenant_id = $1 AND k.outcome = 'complete' ORDER BY k.started_at DESC, k.listing_id DESC LIMIT 1)
+  AND listing_id NOT IN (
+  SELECT y.listing_id FROM registry.provider_listing y
+  WHERE y.tenant_id = $1 AND y.outcome = 'copied' ORDER BY y.started_at DESC, y.listing_id DESC LIMIT 1);
 
 -- name: reconciliation_collect_listing
 -- long: yes
@@ -110,27 +123,40 @@ ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 -- long: yes
 -- include: finding_columns, finding_merge
 -- Where the last complete listing and the connections named in $4 differ. What was recorded about a connection since it
--- was asked for comes first: the listing is older than that. Absence counts in two listings only.
+-- was asked for comes first: the listing is older than that. Absence counts in two listings only. A copy of terra_users that
+-- is newer than the last listing counts for what it holds; of a connection that has ended here it must say that it is alive.
 WITH clock AS (SELECT now() AS at, make_interval(secs => $3::double precision) AS grace),
 complete AS (
   SELECT l.listing_id, l.started_at, row_number() OVER (ORDER BY l.started_at DESC, l.listing_id DESC) AS ordinal
   FROM registry.provider_listing l WHERE l.tenant_id = $1 AND l.outcome = 'complete'
 ),
+source AS (
+  SELECT l.listing_id, l.started_at, false AS is_copy FROM complete l WHERE l.ordinal = 1
+  UNION ALL
+  SELECT y.listing_id, y.started_at, true FROM (
+    SELECT x.listing_id, x.started_at FROM registry.provider_listing x
+    WHERE x.tenant_id = $1 AND x.outcome = 'copied'
+    ORDER BY x.started_at DESC, x.listing_id DESC LIMIT 1) y
+  WHERE NOT EXISTS (SELECT 1 FROM complete n WHERE n.started_at > y.started_at)
+),
 held AS (
-  SELECT k.user_id, l.listing_id, l.started_at, u.user_id IS NOT NULL AS is_listed, u.asked_at, u.active, u.conflicting,
+  SELECT k.user_id, l.is_copy, l.listing_id, l.started_at, u.user_id IS NOT NULL AS is_listed, u.asked_at, u.active, u.conflicting,
     u.reference_id AS listed_reference_id, u.resource AS listed_resource, c.user_id IS NOT NULL AS is_known, c.status,
     c.reference_id, c.resource, c.recorded_at, c.status IN ('active', 'degraded') AS is_live,
-    u.asked_at + t.grace <= t.at AND coalesce(c.recorded_at < u.asked_at - interval '2 seconds', true) AS is_settled,
+    coalesce(d.since, u.asked_at) + t.grace <= t.at AND coalesce(c.recorded_at < u.asked_at - interval '2 seconds', true) AS is_settled,
     p.listing_id AS previous_id, p.started_at AS previous_at,
     u.user_id IS NULL AND b.user_id IS NULL AND c.recorded_at < p.started_at - interval '2 seconds' AS is_absent
   FROM unnest($4::text[]) AS k (user_id)
   CROSS JOIN clock t
-  JOIN complete l ON l.ordinal = 1
-  LEFT JOIN complete p ON p.ordinal = 2
+  CROSS JOIN source l
+  LEFT JOIN complete p ON p.ordinal = 2 AND NOT l.is_copy
   LEFT JOIN LATERAL (
     SELECT x.user_id, x.reference_id, x.resource, x.active, x.conflicting, x.asked_at
     FROM registry.provider_listing_user x
     WHERE x.tenant_id = $1 AND x.listing_id = l.listing_id AND x.user_id = k.user_id OFFSET 0) u ON true
+  LEFT JOIN LATERAL (
+    SELECT x.since FROM registry.provider_difference x
+    WHERE x.tenant_id = $1 AND x.listing_id = l.listing_id AND x.user_id = k.user_id OFFSET 0) d ON true
   LEFT JOIN LATERAL (
     SELECT x.user_id FROM registry.provider_listing_user x
     WHERE x.tenant_id = $1 AND x.listing_id = p.listing_id AND x.user_id = k.user_id OFFSET 0) b ON true
@@ -139,12 +165,14 @@ held AS (
     WHERE x.tenant_id = $1 AND x.user_id = k.user_id OFFSET 0) c ON true
 ),
 judged AS (
-  SELECT h.user_id, h.listing_id, h.started_at, h.previous_id, h.previous_at, v.kind, v.reason_code
+  SELECT DISTINCT ON (h.user_id, v.kind) h.user_id, h.listing_id, h.started_at, h.previous_id, h.previous_at, v.kind,
+    v.reason_code
   FROM held h
   CROSS JOIN LATERAL (VALUES
     ('missing_locally', CASE WHEN NOT h.is_known THEN 'unknown_here'
                              WHEN h.status IN ('pending', 'failed') THEN 'never_confirmed_here' ELSE 'ended_here' END,
-      h.is_listed AND NOT h.conflicting AND h.active IS NOT FALSE AND h.is_settled AND h.is_live IS NOT TRUE),
+      h.is_listed AND NOT h.conflicting AND h.active IS NOT FALSE AND h.is_settled AND h.is_live IS NOT TRUE
+        AND (NOT h.is_copy OR h.active IS TRUE OR NOT h.is_known OR h.status IN ('pending', 'failed'))),
     ('missing_at_provider', 'absent_in_two_listings', h.is_live AND h.is_absent),
     ('status_drift', CASE WHEN h.conflicting THEN 'listed_in_two_ways' WHEN h.active IS FALSE THEN 'inactive_at_provider'
                           WHEN h.listed_reference_id <> h.reference_id THEN 'another_reference_id_at_provider'
@@ -153,6 +181,7 @@ judged AS (
         OR h.listed_reference_id <> h.reference_id OR h.listed_resource <> h.resource))
   ) AS v (kind, reason_code, holds)
   WHERE v.holds
+  ORDER BY h.user_id, v.kind, h.is_copy
 ),
 observed AS (
   SELECT j.kind, 'warning' AS severity, j.reason_code, 'listing' AS family, 'user_id' AS subject_type,
@@ -170,7 +199,8 @@ observed AS (
 
 -- name: repair_candidates
 -- long: yes
--- Open findings that an answer of Terra's can settle, with the ids to ask about, oldest first, after ($3, $4).
+-- Open findings that an answer of Terra's can settle, with the ids to ask about, oldest first, after ($3, $4), all of them
+-- or those of $6.
 SELECT f.finding_id, f.kind, f.reason_code, f.subject_type, f.subject, f.first_seen_at, t.user_id, t.session_id,
   t.reference_id, t.resource, t.multi_auth, c.status, c.recorded_at
 FROM registry.finding f
@@ -191,16 +221,20 @@ LEFT JOIN LATERAL (
 LEFT JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = t.user_id
 WHERE f.tenant_id = $1::uuid AND f.status = 'open' AND f.kind = ANY ($2::text[])
   AND ($3::timestamptz IS NULL OR (f.first_seen_at, f.finding_id) > ($3, $4::uuid))
+  AND ($6::uuid[] IS NULL OR f.finding_id = ANY ($6))
 ORDER BY f.first_seen_at, f.finding_id LIMIT $5::bigint;
 
 -- name: correction_insert_if_live
 -- Terra does not know the connection any more: written only where the connection is still as it was when Terra was
--- asked ($9), and still live. The row stays locked for the statements after this one.
+-- asked ($8), and still live. The row stays locked for the statements after this one.
 INSERT INTO registry.correction (tenant_id, correction_id, occurred_at, user_id, verdict, source, reason, evidence)
 SELECT c.tenant_id, $2::uuid, $3::timestamptz, c.user_id, 'gone', $5::text, $6::text, $7::jsonb
 FROM registry.connection c
 WHERE c.tenant_id = $1::uuid AND c.user_id = $4::text AND c.status IN ('active', 'degraded')
-  AND c.recorded_at = $8::timestamptz
+  AND c.recorded_at = $8::timestamptz AND NOT EXISTS (
+    SELECT FROM unnest($9::bytea[]) AS w (digest)
+    CROSS JOIN LATERAL (
+      SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
 FOR UPDATE OF c
 ON CONFLICT (tenant_id, correction_id) DO NOTHING;
 
@@ -215,13 +249,17 @@ WHERE c.tenant_id = $1::uuid AND c.user_id = $2::text AND k.tenant_id = $1 AND k
 
 -- name: finding_repaired
 -- long: yes
-UPDATE registry.finding SET status = 'repaired', resolved_at = now(), resolved_run = $3::uuid
-WHERE tenant_id = $1::uuid AND finding_id = $2::uuid AND status IN ('open', 'acknowledged');
-
--- name: reconciliation_remark
--- long: yes
-UPDATE registry.reconciliation_run SET remarks = $3::text[], repaired = $4::bigint
-WHERE tenant_id = $1::uuid AND run_id = $2::uuid;
+-- In the transaction that writes the correction: only where this was written ($5) and the connection ($4) is now as the
+-- correction says ($6: live), for the reason $7. Repeated, because the answer to a COMMIT was lost, it finds the same.
+UPDATE registry.finding
+SET status = 'repaired', resolved_at = now(), resolved_run = $3::uuid, repair_reason = $7::text, repair_at = now(),
+  repair_act = CASE WHEN $6::boolean THEN 'confirmed' ELSE 'ended' END, repair_correction = $5::uuid
+WHERE tenant_id = $1::uuid AND finding_id = $2::uuid
+  AND (status IN ('open', 'acknowledged') OR status = 'repaired' AND repair_correction = $5::uuid)
+  AND EXISTS (SELECT 1 FROM registry.correction k WHERE k.tenant_id = $1 AND k.correction_id = $5::uuid)
+  AND EXISTS (
+    SELECT 1 FROM registry.connection c
+    WHERE c.tenant_id = $1 AND c.user_id = $4::text AND (c.status IN ('active', 'degraded')) = $6::boolean);
 
 -- name: repair_witnesses
 -- long: yes
@@ -234,6 +272,15 @@ WHERE u.tenant_id = $1::uuid AND c.status IN ('active', 'degraded') AND NOT u.co
     SELECT l.listing_id FROM registry.provider_listing l
     WHERE l.tenant_id = $1 AND l.outcome = 'complete' ORDER BY l.started_at DESC, l.listing_id DESC LIMIT 1)
 ORDER BY u.user_id LIMIT $2::bigint;
+
+-- name: provider_listing_of_run
+-- long: yes
+-- The listing that run $2 has read to its end, before whoever read it could say so.
+SELECT l.outcome, l.reason
+FROM registry.provider_listing l
+JOIN registry.reconciliation_run r ON r.tenant_id = $1 AND r.run_id = $2::uuid
+WHERE l.tenant_id = $1::uuid AND l.outcome IN ('complete', 'given_up') AND l.finished_at >= r.started_at
+ORDER BY l.started_at DESC, l.listing_id DESC LIMIT 1;
 
 -- name: provider_listing_last
 -- long: yes

@@ -1,9 +1,10 @@
 -- name: reconcile_sessions
 -- long: yes
 -- include: matching, finding_columns, finding_merge
--- The table of sessions, callbacks and events for the sessions named in $4, written as findings of run $2.
+-- The table of sessions, callbacks and events for the sessions named in $4, written as findings of run $2. The ids are
+-- read apart (MATERIALIZED): under row-level security a cast in a join would keep it from the index.
 WITH clock AS (SELECT now() AS at, make_interval(secs => $3::double precision) AS grace),
-candidate AS (SELECT named.session_id::uuid AS session_id FROM unnest($4::text[]) AS named (session_id)),
+candidate AS MATERIALIZED (SELECT named.session_id::uuid AS session_id FROM unnest($4::text[]) AS named (session_id)),
 --> matching
 , judged AS (
   SELECT m.session_id, v.kind, v.severity, v.reason_code
@@ -27,8 +28,7 @@ candidate AS (SELECT named.session_id::uuid AS session_id FROM unnest($4::text[]
       m.claim_reference_differs OR m.event_reference_differs),
     ('resource_mismatch', 'warning',
       CASE WHEN m.claim_resource_differs THEN 'redirect_names_another' ELSE 'event_names_another' END,
-      (m.claim_resource_differs OR m.event_resource_differs)
-        AND NOT (m.claim_reference_differs OR m.event_reference_differs))
+      m.claim_resource_differs OR m.event_resource_differs)
   ) AS v (kind, severity, reason_code, holds)
   WHERE v.holds
 ),
@@ -117,20 +117,27 @@ WHERE $3::double precision >= 0
 -- long: yes
 -- include: finding_columns, finding_merge
 -- What the facts about the ids named in $4 say against each other. OFFSET 0 keeps a look-up a look-up: where a table
--- has no statistics yet, the planner takes a tenant for a few rows and compares all of it with every candidate.
+-- has no statistics yet, the planner takes a tenant for a few rows and compares all of it with every candidate. An app
+-- user who was merged into another counts as the other.
 WITH RECURSIVE clock AS (SELECT now() AS at, make_interval(secs => $3::double precision) AS grace),
 candidate AS (SELECT DISTINCT named.user_id COLLATE "C" AS user_id FROM unnest($4::text[]) AS named (user_id)),
 naming AS (
   SELECT e.user_id, e.reference_id, e.event_id, e.recorded_at
   FROM candidate c
   CROSS JOIN LATERAL (
-    SELECT x.user_id, x.reference_id, x.event_id, x.recorded_at FROM registry.auth_event x
+    SELECT x.user_id, coalesce(
+      (SELECT g.into_reference_id FROM registry.app_user_merge g
+       WHERE g.tenant_id = $1 AND g.reference_id = x.reference_id), x.reference_id) AS reference_id, x.event_id, x.recorded_at
+    FROM registry.auth_event x
     WHERE x.tenant_id = $1 AND x.user_id = c.user_id AND x.reference_id IS NOT NULL OFFSET 0) e
   UNION ALL
   SELECT e.old_user_id, e.old_reference_id, e.event_id, e.recorded_at
   FROM candidate c
   CROSS JOIN LATERAL (
-    SELECT x.old_user_id, x.old_reference_id, x.event_id, x.recorded_at FROM registry.auth_event x
+    SELECT x.old_user_id, coalesce(
+      (SELECT g.into_reference_id FROM registry.app_user_merge g
+       WHERE g.tenant_id = $1 AND g.reference_id = x.old_reference_id), x.old_reference_id) AS old_reference_id, x.event_id, x.recorded_at
+    FROM registry.auth_event x
     WHERE x.tenant_id = $1 AND x.old_user_id = c.user_id AND x.old_reference_id IS NOT NULL OFFSET 0) e
 ),
 -- The first event that names each, in their order.
@@ -142,14 +149,22 @@ first_naming AS (
     FROM naming n ORDER BY n.user_id, n.reference_id, n.recorded_at, n.event_id) f
 ),
 peer AS (
-  SELECT DISTINCT p.user_id, p.reference_id, p.resource
+  SELECT DISTINCT p.user_id, o.reference_id, p.resource
   FROM candidate c
   CROSS JOIN LATERAL (
-    SELECT x.reference_id, x.resource FROM registry.connection x
+    SELECT coalesce(
+      (SELECT g.into_reference_id FROM registry.app_user_merge g
+       WHERE g.tenant_id = $1 AND g.reference_id = x.reference_id), x.reference_id) AS reference_id, x.resource
+    FROM registry.connection x
     WHERE x.tenant_id = $1 AND x.user_id = c.user_id OFFSET 0) o
   CROSS JOIN LATERAL (
-    SELECT x.user_id, x.reference_id, x.resource FROM registry.connection x
-    WHERE x.tenant_id = $1 AND x.reference_id = o.reference_id AND x.resource = o.resource
+    SELECT o.reference_id AS named
+    UNION ALL
+    SELECT f.reference_id FROM registry.app_user_merge f
+    WHERE f.tenant_id = $1 AND f.into_reference_id = o.reference_id OFFSET 0) a
+  CROSS JOIN LATERAL (
+    SELECT x.user_id, x.resource FROM registry.connection x
+    WHERE x.tenant_id = $1 AND x.reference_id = a.named AND x.resource = o.resource
       AND x.status IN ('active', 'degraded') OFFSET 0) p
 ),
 -- Since when an id is live: the last change that made it so. Only what outlived the grace counts, because the
@@ -228,10 +243,16 @@ shared AS (
     WHERE x.tenant_id = $1 AND x.user_id = h.user_id AND x.kind = 'user_reauth' AND x.old_user_id <> x.user_id
     OFFSET 0) e
   CROSS JOIN LATERAL (
-    SELECT x.reference_id FROM registry.connection x
+    SELECT coalesce(
+      (SELECT g.into_reference_id FROM registry.app_user_merge g
+       WHERE g.tenant_id = $1 AND g.reference_id = x.reference_id), x.reference_id) AS reference_id
+    FROM registry.connection x
     WHERE x.tenant_id = $1 AND x.user_id = e.old_user_id OFFSET 0) o
   CROSS JOIN LATERAL (
-    SELECT x.user_id, x.reference_id FROM registry.connection x
+    SELECT x.user_id, coalesce(
+      (SELECT g.into_reference_id FROM registry.app_user_merge g
+       WHERE g.tenant_id = $1 AND g.reference_id = x.reference_id), x.reference_id) AS reference_id
+    FROM registry.connection x
     WHERE x.tenant_id = $1 AND x.user_id = e.user_id OFFSET 0) n
   WHERE o.reference_id <> n.reference_id
 ),
@@ -290,7 +311,7 @@ observed AS (
 -- long: yes
 -- include: finding_columns, finding_merge
 -- Authentic events that stand in quarantine: signed too long ago, or in the future, and not accepted since.
-WITH candidate AS (SELECT named.receipt_id::uuid AS receipt_id FROM unnest($4::text[]) AS named (receipt_id)),
+WITH candidate AS MATERIALIZED (SELECT named.receipt_id::uuid AS receipt_id FROM unnest($4::text[]) AS named (receipt_id)),
 observed AS (
   SELECT 'quarantined_event' AS kind, 'warning' AS severity, r.reason_code, 'receipt' AS family,
     'event' AS subject_type, r.receipt_id::text AS subject,
@@ -341,44 +362,11 @@ observed AS (
 --> finding_merge
 ;
 
--- name: reconcile_foreign_claims
--- long: yes
--- role: worker
--- include: finding_columns, finding_merge
--- Claims of the tenant's callbacks that name a connection of another tenant. For operators only.
-WITH observed AS (
-  SELECT 'cross_tenant_claim' AS kind, 'critical' AS severity, 'id_of_another_tenant' AS reason_code, 'claim' AS family,
-    'user_id' AS subject_type, b.user_id AS subject,
-    jsonb_agg(jsonb_build_object('type', 'callback', 'id', b.callback_id, 'at', b.recorded_at)
-      ORDER BY b.ordinal) FILTER (WHERE b.ordinal <= 20) AS evidence
-  FROM (
-  SELECT b.user_id, b.callback_id, b.recorded_at,
-    row_number() OVER (PARTITION BY b.user_id ORDER BY b.recorded_at, b.callback_id) AS ordinal
-  FROM registry.redirect_callback b
-  WHERE b.tenant_id = $1 AND b.outcome = 'success' AND octet_length(b.user_id) <= 256
-    AND (b.recorded_at > coalesce($3::timestamptz, '-infinity')
-         OR b.user_id IN (SELECT p.subject FROM registry.finding p
-                          WHERE p.tenant_id = $1 AND p.family = 'claim' AND p.status IN ('open', 'acknowledged')))
-    AND EXISTS (SELECT 1 FROM registry.connection c WHERE c.user_id = b.user_id AND c.tenant_id <> $1)
-    AND NOT EXISTS (SELECT 1 FROM registry.connection c WHERE c.user_id = b.user_id AND c.tenant_id = $1)
-  ) b
-  GROUP BY b.user_id
-)
---> finding_columns
---> finding_merge
-;
-
 -- name: reconcile_vanish
 -- long: yes
--- Findings about the subjects just examined ($4 of family $3) that run $2 did not see again.
+-- Findings about the subjects just examined ($4 of family $3) that run $2 did not see again. Planned for the subjects
+-- at hand each time: a plan made while the table was small reads all findings for each slice.
 UPDATE registry.finding
 SET status = 'vanished', resolved_at = now(), resolved_run = $2::uuid
 WHERE tenant_id = $1::uuid AND family = $3::text AND subject = ANY ($4::text[]) AND last_seen_run <> $2
   AND status IN ('open', 'acknowledged');
-
--- name: reconcile_vanish_foreign_claims
--- long: yes
--- role: worker
-UPDATE registry.finding
-SET status = 'vanished', resolved_at = now(), resolved_run = $2::uuid
-WHERE tenant_id = $1::uuid AND family = 'claim' AND last_seen_run <> $2 AND status IN ('open', 'acknowledged');

@@ -2,8 +2,14 @@
 -- Before Terra is asked. No row written means: the idempotency key is taken, or this is a repetition.
 INSERT INTO registry.auth_session (tenant_id, session_id, kind, attempt_sha256, sealed_attempt, reference_id, resource,
   multi_auth, return_success, return_failure, idempotency_key, request_sha256, expires_at, channel, replaces, is_bound)
-VALUES ($1::uuid, $2::uuid, $3::text, $4::bytea, $5::bytea, $6::text, $7::text, $8::boolean, $9::text, $10::text,
-  $11::text, $12::bytea, $13::timestamptz, $14::text, $15::text, $16::boolean)
+SELECT $1::uuid, $2::uuid, $3::text, $4::bytea, $5::bytea, $6::text, $7::text, $8::boolean, $9::text, $10::text,
+  $11::text, $12::bytea, $13::timestamptz, $14::text,
+  CASE WHEN NOT EXISTS (
+    SELECT FROM unnest($17::bytea[]) AS w (digest)
+    CROSS JOIN LATERAL (
+      SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
+    THEN $15::text END,
+  $16::boolean
 ON CONFLICT DO NOTHING;
 
 -- name: auth_session_by_idempotency_key
@@ -13,9 +19,14 @@ FROM registry.auth_session s WHERE s.tenant_id = $1::uuid AND s.idempotency_key 
 
 -- name: auth_session_answered
 -- Of two requests with one idempotency key the first answer stays. The attempt token of a session that is bound to its
--- browser stays sealed, because a repetition must give out the URL that holds it.
+-- browser stays sealed, because a repetition must give out the URL that holds it. An id that was erased ($8) is left out.
 UPDATE registry.auth_session
-SET user_id = $3::text, terra_session_id = $4::text, auth_url = $5::text, expires_at = $6::timestamptz,
+SET user_id = CASE WHEN NOT EXISTS (
+    SELECT FROM unnest($8::bytea[]) AS w (digest)
+    CROSS JOIN LATERAL (
+      SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
+    THEN $3::text END,
+  terra_session_id = $4::text, auth_url = $5::text, expires_at = $6::timestamptz,
   answered_at = now(), sealed_attempt = CASE WHEN is_bound THEN sealed_attempt END, sealed_token = $7::bytea,
   refused_reason = NULL, refused_code = NULL, refused_status = NULL
 WHERE tenant_id = $1::uuid AND session_id = $2::uuid AND auth_url IS NULL AND sealed_token IS NULL;
@@ -36,6 +47,10 @@ FROM registry.auth_session s WHERE s.tenant_id = $1::uuid AND s.attempt_sha256 =
 -- A reload is the same claim, and writes nothing.
 INSERT INTO registry.redirect_callback (tenant_id, callback_id, attempt_sha256, claim_sha256, outcome, user_id,
   reference_id, resource, reason, ambiguous, raw_query, is_bound)
-VALUES ($1::uuid, $2::uuid, $3::bytea, $4::bytea, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text[],
-  $11::text, $12::boolean)
+SELECT $1::uuid, $2::uuid, $3::bytea, $4::bytea, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text[],
+  $11::text, $12::boolean
+WHERE NOT EXISTS (
+    SELECT FROM unnest($13::bytea[]) AS w (digest)
+    CROSS JOIN LATERAL (
+      SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
 ON CONFLICT (tenant_id, claim_sha256) DO NOTHING;

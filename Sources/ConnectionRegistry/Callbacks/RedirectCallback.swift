@@ -5,7 +5,9 @@ public import RegistryModel
 public struct RedirectCallback: Sendable, Hashable, Codable {
   /// Which of the session's two URLs the browser came to.
   public enum Outcome: String, Sendable, Hashable, Codable {
+    /// The browser came to the URL for success.
     case success
+    /// The browser came to the URL for failure.
     case failure
   }
 

@@ -47,19 +47,24 @@ public struct RedirectCallbacks: Sendable {
       try session?.decode("is_bound", as: Bool.self) == true ? cookies[binding.name] == binding.value : nil
     // Whoever comes without the cookie makes a claim of its own, beside that of the browser that began.
     let claim = Fingerprint.sha256(of: [outcome.rawValue, attempt, raw] + (isBound == false ? ["unbound"] : []))
+    // A claim about somebody who was erased is not recorded.
+    let fence = ErasedSubject.fence(
+      [.attempt(token.sha256)]
+        + query.parameters.filter { $0.name == "user_id" }.map { .userID($0.value) }, tenantID: entry.tenant.id)
     _ = try await database.run(
       entry.tenant.id, locking: [Fingerprint.hex(claim)],
       RegistryStatements.redirectCallbackInsert(
         id, .uuid(.version7()), .bytes(token.sha256), .bytes(claim), .text(outcome.rawValue), .text(query.userID),
         .text(query.referenceID), .text(query.resource?.uppercased()), .text(query.reason),
-        .textArray(query.ambiguous), .text(raw), isBound.map { .bool($0) } ?? .null))
+        .textArray(query.ambiguous), .text(raw), isBound.map { .bool($0) } ?? .null, fence))
     guard let session else { return .unknown }
     if entry.tenant.shadow { return .shadowed }
     // Asked for only now: the verdict takes longer than what is written, which others wait for.
     let judged = try await database.run(
       entry.tenant.id,
       RegistryStatements.redirectCallbackList(
-        id, .double(timing.grace(of: entry.tenant)), .null, .bytes(claim), .null, .null, .null, .int(1)))
+        id, .double(timing.grace(of: entry.tenant)), .null, .bytes(claim), .null, .null, .null, .int(1), .null, .null,
+        .null, .null, .null, .null))
     guard let row = judged.rows.first else { return .unknown }
     let verdict = try RedirectCallback(row: row).verdict
     let own = "session_id=\((try session.decode("session_id", as: UUID.self)).text)&verdict=\(verdict.rawValue)"
@@ -82,19 +87,25 @@ public struct RedirectCallbacks: Sendable {
   ///
   /// - Parameters:
   ///   - tenant: the tenant's slug.
+  ///   - filter: which callbacks.
   ///   - page: which part.
   /// - Returns: a page of callbacks with their verdicts.
   /// - Throws: `tenant_unknown`, `invalid_request` for a bad page, `database_unavailable`.
-  public func list(tenant: String, page: Page = Page()) async throws -> Listed<RedirectCallback> {
+  public func list(
+    tenant: String, filter: RedirectCallbackFilter = RedirectCallbackFilter(), page: Page = Page()
+  ) async throws -> Listed<RedirectCallback> {
     let entry = try await directory.require(tenant)
-    let cursor = try Cursor(page: page)
+    let cursors = directory.cursors("callbacks", of: entry.tenant.id, filter: filter.texts)
+    let cursor = try cursors.position(of: page)
     let rows = try await database.run(
       entry.tenant.id,
       RegistryStatements.redirectCallbackList(
         .uuid(entry.tenant.id), .double(timing.grace(of: entry.tenant)), .null, .null, .null, .timestamp(cursor?.at),
-        .uuid(try cursor?.uuid), .int(page.limit + 1))
+        .uuid(try cursor?.uuid), .int(page.limit + 1), .text(filter.userID), .text(filter.outcome?.rawValue),
+        .timestamp(filter.recorded.since), .timestamp(filter.recorded.until), .text(filter.referenceID),
+        .text(filter.resource?.uppercased()))
     ).rows.map(RedirectCallback.init(row:))
-    return Listed(rows, limit: page.limit) { Cursor(at: $0.recordedAt, id: $0.callbackID.text) }
+    return Listed(rows, limit: page.limit, cursors) { Cursor(at: $0.recordedAt, id: $0.callbackID.text) }
   }
 
   /// Shows one callback.
@@ -108,12 +119,16 @@ public struct RedirectCallbacks: Sendable {
     let entry = try await directory.require(tenant)
     let rows = try await database.run(
       entry.tenant.id,
-      RegistryStatements.redirectCallbackList(
-        .uuid(entry.tenant.id), .double(timing.grace(of: entry.tenant)), .uuid(callbackID), .null, .null, .null, .null,
-        .int(1))
+      Self.one(.uuid(entry.tenant.id), grace: .double(timing.grace(of: entry.tenant)), callbackID)
     ).rows
     guard let row = rows.first else { throw RegistryError.notFound("callback") }
     return try RedirectCallback(row: row)
+  }
+
+  /// The statement for one callback.
+  static func one(_ tenantID: PostgresParameter, grace: PostgresParameter, _ callbackID: UUID) -> BoundStatement {
+    RegistryStatements.redirectCallbackList(
+      tenantID, grace, .uuid(callbackID), .null, .null, .null, .null, .int(1), .null, .null, .null, .null, .null, .null)
   }
 
   /// What a browser sends beyond printable ASCII is percent-encoded, so that the query can be stored and sent on.

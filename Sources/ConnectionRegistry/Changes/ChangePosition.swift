@@ -48,6 +48,9 @@ struct ChangePosition: Sendable, Hashable {
 
   /// As statements take it.
   var parameters: [PostgresParameter] { [.int(position), .text(userID), .int(sequence)] }
+
+  /// By what the place is known for one of somebody who was erased.
+  func fence(_ tenantID: UUID) -> PostgresParameter { .bytes(ErasedSubject.userID(userID).digest(tenantID: tenantID)) }
 }
 
 extension Substring {

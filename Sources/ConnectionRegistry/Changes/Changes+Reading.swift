@@ -89,7 +89,8 @@ extension Changes {
     if let row = try await database.run(tenantID, show).rows.first { return try ChangePosition(row: row) }
     let first = try await position(of: tenantID, start)
     let insert = BoundStatement(
-      named: RegistryStatements.changeConsumerInsert, parameters: [id, .text(consumer)] + first.parameters)
+      named: RegistryStatements.changeConsumerInsert,
+      parameters: [id, .text(consumer)] + first.parameters + [first.fence(tenantID)])
     let results = try await database.run(tenantID, locking: ["consumer \(consumer)"], [insert, show])
     return try results.last?.rows.first.map(ChangePosition.init(row:)) ?? first
   }
@@ -97,7 +98,8 @@ extension Changes {
   func acknowledge(_ tenantID: UUID, _ consumer: String, _ place: ChangePosition) async throws -> Bool {
     let id = PostgresParameter.uuid(tenantID)
     let acknowledgement = BoundStatement(
-      named: RegistryStatements.changeConsumerAcknowledge, parameters: [id, .text(consumer)] + place.parameters)
+      named: RegistryStatements.changeConsumerAcknowledge,
+      parameters: [id, .text(consumer)] + place.parameters + [place.fence(tenantID)])
     let results = try await database.run(
       tenantID, locking: ["consumer \(consumer)"],
       [acknowledgement, RegistryStatements.changeConsumerShow(id, .text(consumer))])

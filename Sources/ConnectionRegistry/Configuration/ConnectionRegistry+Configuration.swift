@@ -1,5 +1,5 @@
 public import Configuration
-import Foundation
+package import Foundation
 
 extension ConnectionRegistry {
   /// How a registry is set up.
@@ -22,6 +22,19 @@ extension ConnectionRegistry {
     /// Whether a connection is kept on which PostgreSQL tells readers of the change feed that there is something new, once
     /// there is such a reader; off for poolers in transaction mode, where readers look once a second instead.
     public var listens = true
+    /// How often each tenant is reconciled; nil leaves that to whoever calls.
+    public var reconcileEvery: Duration? = .seconds(900)
+    /// How often the schedule asks for Terra's listing of a tenant's connections, where the tenant says nothing; nil is
+    /// never.
+    public var providerEvery: Duration? = .seconds(6 * 3_600)
+    /// How many questions a run asks Terra in a second at most.
+    public var terraQuestionsPerSecond = 5.0
+    /// How many tenants the schedule has under way at once in this process: one is compared, and while others wait for Terra,
+    /// which holds no connection to PostgreSQL, the next one is.
+    public var tenantsAtOnce = 4
+    /// Whether ``ConnectionRegistry/run()`` reconciles the tenants that are due; several processes may, they share the work.
+    /// Off for one that asks once and ends.
+    public var runsSchedule = true
     /// How long a missing event or callback is waited for, where the tenant says nothing.
     public var grace: Duration = .seconds(600)
     /// How long a session lives, where the tenant says nothing; nil is what Terra says.
@@ -32,6 +45,12 @@ extension ConnectionRegistry {
     public var signatureFailingAfter: Duration = .seconds(600)
     /// How long a call to Terra may take.
     public var terraDeadline: Duration = .seconds(10)
+    /// How deliveries to tenants' endpoints are sent.
+    public var deliveries = DeliveryConfiguration()
+    /// The present moment by this process's clock. What is recorded bears the database's.
+    package var now: @Sendable () -> Date = { Date() }
+    /// Waits until Terra may be asked again.
+    package var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
 
     /// Sets a registry up with defaults.
     ///
@@ -56,11 +75,21 @@ extension ConnectionRegistry {
     /// | `database.lanes` | 0 to 64 | 2 |
     /// | `database.prepare` | `true`, `false` | `true` |
     /// | `database.listen` | `true`, `false` | `true`, but `false` where `database.prepare` is |
+    /// | `reconcile.every` | duration from a second on, or `off` | `15m` |
+    /// | `reconcile.tenants` | tenants under way at once in a process, 1 to 64 | 4 |
+    /// | `reconcile.provider.every` | duration from a minute on, or `off` | `6h` |
+    /// | `reconcile.provider.rate` | questions to Terra in a second and run, 1 to 100 | 5 |
     /// | `reconcile.grace` | duration (`5s`, `10m`, `48h`) | `10m` |
     /// | `session.expiry` | duration | what Terra says |
     /// | `event.horizon` | duration | `48h` |
     /// | `signature.failing.after` | duration | `10m` |
     /// | `terra.deadline` | duration | `10s` |
+    /// | `deliveries` | `on`, `off` | `on` |
+    /// | `delivery.allow` | ranges of addresses and host names, separated by commas | public addresses only |
+    /// | `delivery.deadline` | duration | `15s` |
+    /// | `delivery.first.retry` | duration | `5s` |
+    /// | `delivery.lease` | duration of more than twice the deadline | `60s` |
+    /// | `delivery.retention` | duration | `30d` |
     ///
     /// - Parameter reader: the settings, scoped to the registry.
     /// - Throws: ``RegistryError`` of code `invalid_request` with the setting's name and what it takes.
@@ -77,11 +106,36 @@ extension ConnectionRegistry {
       laneConnections = try Self.number(reader, "database.lanes", in: 0...64) ?? laneConnections
       preparesStatements = try Self.flag(reader, "database.prepare") ?? preparesStatements
       listens = try Self.flag(reader, "database.listen") ?? preparesStatements
+      reconcileEvery = try Self.interval(reader, "reconcile.every", from: .seconds(1), else: reconcileEvery)
+      tenantsAtOnce = try Self.number(reader, "reconcile.tenants", in: 1...64) ?? tenantsAtOnce
+      providerEvery = try Self.interval(reader, "reconcile.provider.every", from: .seconds(60), else: providerEvery)
+      terraQuestionsPerSecond =
+        try Self.number(reader, "reconcile.provider.rate", in: 1...100).map(Double.init) ?? terraQuestionsPerSecond
       grace = try Self.duration(reader, "reconcile.grace") ?? grace
       sessionExpiry = try Self.duration(reader, "session.expiry")
       horizon = try Self.duration(reader, "event.horizon") ?? horizon
       signatureFailingAfter = try Self.duration(reader, "signature.failing.after") ?? signatureFailingAfter
       terraDeadline = try Self.duration(reader, "terra.deadline") ?? terraDeadline
+      deliveries = try Self.deliveries(reader)
+    }
+
+    private static func deliveries(_ reader: ConfigReader) throws -> DeliveryConfiguration {
+      var settings = DeliveryConfiguration()
+      if let text = reader.string(forKey: "deliveries") {
+        guard let flag = ["on": true, "off": false][text.lowercased()] else {
+          throw RegistryError.invalid("REGISTRY_DELIVERIES", "takes on or off")
+        }
+        settings.areSent = flag
+      }
+      if let text = reader.string(forKey: "delivery.allow") { settings.allowed = try DestinationPolicy(text) }
+      settings.deadline = try duration(reader, "delivery.deadline") ?? settings.deadline
+      settings.firstRetry = try duration(reader, "delivery.first.retry") ?? settings.firstRetry
+      settings.lease = try duration(reader, "delivery.lease") ?? max(settings.lease, settings.deadline * 4)
+      settings.retention = try duration(reader, "delivery.retention") ?? settings.retention
+      guard settings.lease > settings.deadline * 2 else {
+        throw RegistryError.invalid("REGISTRY_DELIVERY_LEASE", "takes more than twice REGISTRY_DELIVERY_DEADLINE")
+      }
+      return settings
     }
 
     private static func number(_ reader: ConfigReader, _ key: String, in range: ClosedRange<Int>) throws -> Int? {
@@ -111,6 +165,18 @@ extension ConnectionRegistry {
       return duration
     }
 
+    /// How often something is done; nil where it is off.
+    private static func interval(
+      _ reader: ConfigReader, _ key: String, from least: Duration, else known: Duration?
+    ) throws -> Duration? {
+      guard let text = reader.string(forKey: ConfigKey(key)) else { return known }
+      if text.lowercased() == "off" { return nil }
+      guard let duration = Duration(setting: text), duration >= least else {
+        throw RegistryError.invalid(variable(key), "takes a duration of at least \(least), such as 15m or 6h, or off")
+      }
+      return duration
+    }
+
     private static func publicURL(_ text: String) throws -> String {
       guard let url = URL(string: text), let scheme = url.scheme, ["http", "https"].contains(scheme), url.host != nil,
         url.query == nil, url.fragment == nil, url.user == nil
@@ -122,7 +188,8 @@ extension ConnectionRegistry {
 
     var timing: Timing {
       Timing(
-        grace: grace, sessionExpiry: sessionExpiry, horizon: horizon, signatureFailingAfter: signatureFailingAfter)
+        grace: grace, sessionExpiry: sessionExpiry, horizon: horizon, signatureFailingAfter: signatureFailingAfter,
+        now: now)
     }
   }
 }

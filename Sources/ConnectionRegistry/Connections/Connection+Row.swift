@@ -12,7 +12,16 @@ extension Connection {
       userID: userID, resource: resource, referenceID: try row.decodeIfPresent("reference_id"), status: status,
       scopes: try row.decodeIfPresent("scopes"), supersededBy: try row.decodeIfPresent("superseded_by"),
       lastDataAt: try row.decodeIfPresent("last_data_at"), createdAt: try row.decode("created_at"),
-      recordedAt: try row.decode("recorded_at"), needsReauth: reconnect != nil, reconnect: reconnect)
+      recordedAt: try row.decode("recorded_at"), needsReauth: reconnect != nil, reconnect: reconnect,
+      tags: try Tag.map(column: row.decodeIfPresent("tags")))
+  }
+}
+
+extension AppUser {
+  init(row: PostgresRow) throws {
+    self.init(
+      referenceID: try row.decode("reference_id"), createdAt: try row.decode("created_at"),
+      mergedInto: try row.decodeIfPresent("merged_into"), tags: try Tag.map(column: row.decodeIfPresent("tags")))
   }
 }
 

@@ -26,6 +26,8 @@ public struct Connection: Sendable, Hashable, Codable {
   public var needsReauth = false
   /// How to let the person connect again, where that is needed.
   public var reconnect: Reconnect?
+  /// What the team notes about it.
+  public var tags: [String: String] = [:]
 
   /// With what a session is to be opened that connects again.
   public struct Reconnect: Sendable, Hashable, Codable {
@@ -69,6 +71,14 @@ public struct ConnectionFilter: Sendable, Hashable {
   public var resource: String?
   /// In one of these states; nil leaves out `pending` and `failed`, which never were connected.
   public var statuses: Set<ConnectionStatus>?
+  /// Whose first fact was recorded in this span.
+  public var created: TimeRange
+  /// Whose row last changed in this span.
+  public var updated: TimeRange
+  /// With this tag.
+  public var tag: Tag?
+  /// Whose data last came before this moment, or never.
+  public var staleSince: Date?
 
   /// Creates a filter.
   ///
@@ -76,10 +86,27 @@ public struct ConnectionFilter: Sendable, Hashable {
   ///   - referenceID: of this app user.
   ///   - resource: at this resource.
   ///   - statuses: in one of these states; nil leaves out `pending` and `failed`.
-  public init(referenceID: String? = nil, resource: String? = nil, statuses: Set<ConnectionStatus>? = nil) {
+  ///   - created: whose first fact was recorded in this span.
+  ///   - updated: whose row last changed in this span.
+  ///   - tag: with this tag.
+  ///   - staleSince: whose data last came before this moment, or never.
+  public init(
+    referenceID: String? = nil, resource: String? = nil, statuses: Set<ConnectionStatus>? = nil,
+    created: TimeRange = TimeRange(), updated: TimeRange = TimeRange(), tag: Tag? = nil, staleSince: Date? = nil
+  ) {
+    self.created = created
+    self.updated = updated
+    self.tag = tag
+    self.staleSince = staleSince
     self.referenceID = referenceID
     self.resource = resource
     self.statuses = statuses
+  }
+
+  /// The filter as texts, for what cursors hold for.
+  var texts: [String?] {
+    [referenceID, resource?.uppercased(), statusTexts.joined(separator: ","), tag?.key, tag?.value]
+      + created.texts + updated.texts + [staleSince.map(RFC3339.text)]
   }
 
   var statusTexts: [String] {
@@ -119,14 +146,35 @@ public struct Correction: Sendable, Hashable, Codable {
   public var reason: String
 }
 
+/// One of the team's end users.
+public struct AppUser: Sendable, Hashable, Codable {
+  /// The app user's id at the team.
+  public var referenceID: String
+  /// When it was first named.
+  public var createdAt: Date
+  /// The app user that this one was merged into, who has its connections and sessions.
+  public var mergedInto: String?
+  /// What the team notes about it.
+  public var tags: [String: String]
+}
+
 /// One app user and all its connections.
 public struct AppUserDetail: Sendable, Codable {
   /// The app user's id at the team.
   public var referenceID: String
   /// When it was first named.
   public var createdAt: Date
+  /// The app user that this one was merged into, who has its connections and sessions.
+  public var mergedInto: String?
+  /// What the team notes about it.
+  public var tags: [String: String]
   /// All its connections, in every state.
   public var connections: [Connection]
   /// Its last sessions, oldest first.
   public var sessions: [AuthSession]
+
+  /// The app user itself.
+  public var appUser: AppUser {
+    AppUser(referenceID: referenceID, createdAt: createdAt, mergedInto: mergedInto, tags: tags)
+  }
 }

@@ -12,6 +12,8 @@ public struct ConnectionImport: Sendable, Hashable, Codable {
   public var known = 0
   /// How many Terra takes in no data for: nothing is written, because that alone proves nothing.
   public var inactive = 0
+  /// How many were erased here: nothing is written.
+  public var erased = 0
   /// How many pages were read.
   public var pages = 0
   /// Whether nothing was written because that was asked for.

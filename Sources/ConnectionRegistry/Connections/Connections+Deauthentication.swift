@@ -37,13 +37,13 @@ extension Connections {
     guard !entry.tenant.shadow else { throw AuthSessions.shadow }
     guard (try? UserID(userID)) != nil else { throw RegistryError.notFound("connection") }
     let tenantID = entry.tenant.id
-    let askedAt = Date()
+    let askedAt = timing.now()
     let outcome: Deauthentication.Outcome
     do {
       try await entry.terraClient(deadline: terraDeadline).retrying(isRepeatable: false) {
         try await $0.deauthenticateUser(userID: userID)
       }
-      try await ObservedFact(deauthenticationOf: userID, answeredAt: Date(), source: source)
+      try await ObservedFact(deauthenticationOf: userID, answeredAt: timing.now(), source: source)
         .write(database, tenantID: tenantID)
       outcome = .deauthenticated
     } catch TerraAPIError.Code.notFound {

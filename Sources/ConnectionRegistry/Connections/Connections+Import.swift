@@ -75,10 +75,15 @@ extension Connections {
     _ users: [TerraUser], askedAt: Date, _ tenantID: UUID, _ report: inout ConnectionImport
   ) async throws -> [ObservedFact] {
     let rows = try await Connection.several(users.map(\.userID), database, tenantID: tenantID)
+    let erased = try await ErasedSubject.erased(among: users.map(\.userID), database, tenantID: tenantID)
     var seen: Set<String> = []
     var facts: [ObservedFact] = []
     for user in users where seen.insert(user.userID).inserted {
       report.listed += 1
+      guard !erased.contains(ExactText(user.userID)) else {
+        report.erased += 1
+        continue
+      }
       guard user.isActive != false else {
         report.inactive += 1
         continue

@@ -11,13 +11,14 @@ struct ObservedFact: Sendable {
   static let clockError: Duration = .seconds(2)
 
   let userID: String
-  private let correctionID = UUID.version7()
+  let correctionID = UUID.version7()
   private let verdict: CorrectionVerdict
   private let registers: ConnectionRegisters
   private let instant: Instant
   private let source: String
   private let reason: String
-  private let referenceID: String?
+  let referenceID: String?
+  private let evidence: String
 
   /// An answer of Terra's about one id.
   ///
@@ -25,14 +26,16 @@ struct ObservedFact: Sendable {
   ///   - verdict: what the answer proves.
   ///   - userID: the connection.
   ///   - askedAt: the moment before the question was sent.
-  ///   - source: through which surface: `gateway`, `import`, `api`.
+  ///   - source: through which surface: `gateway`, `import`, `api`, `reconcile`. An `undo` of a repair is written by
+  ///     `correction_insert_undoing`, whose verdict is the opposite of the repair's.
   ///   - reason: what the answer was.
   ///   - attributes: the values that the answer carries.
+  ///   - evidence: what led to the question, as a JSON object.
   init(
     _ verdict: CorrectionVerdict, of userID: String, askedAt: Date, source: String, reason: String,
-    attributes: ConnectionAttributes = .none
+    attributes: ConnectionAttributes = .none, evidence: String = "{}"
   ) {
-    let instant = Self.instant(askedAt).advanced(by: .zero - Self.clockError)
+    let instant = Instant(askedAt).advanced(by: .zero - Self.clockError)
     let fact = ConnectionFact(
       userID: userID, evidence: .correction(verdict), at: instant, factID: correctionID.text, attributes: attributes)
     self.userID = userID
@@ -41,6 +44,7 @@ struct ObservedFact: Sendable {
     self.source = source
     self.reason = reason
     referenceID = attributes.referenceID
+    self.evidence = evidence
     registers = fact.registers
   }
 
@@ -52,7 +56,7 @@ struct ObservedFact: Sendable {
   ///   - answeredAt: when Terra's answer came.
   ///   - source: through which surface.
   init(deauthenticationOf userID: String, answeredAt: Date, source: String) {
-    instant = Self.instant(answeredAt)
+    instant = Instant(answeredAt)
     let fact = ConnectionFact(
       userID: userID, evidence: .deauthenticated, at: instant, factID: correctionID.text)
     self.userID = userID
@@ -60,26 +64,24 @@ struct ObservedFact: Sendable {
     self.source = source
     reason = "deauthenticated"
     referenceID = nil
+    evidence = "{}"
     registers = fact.registers
   }
 
-  private static func instant(_ date: Date) -> Instant {
-    Instant(microseconds: Int64((date.timeIntervalSince1970 * 1_000_000).rounded()))
-  }
-
-  /// The statements, in the order in which everybody locks.
+  /// The statements, in the order in which everybody locks. About a connection that was erased they write nothing.
   func statements(tenantID: UUID) -> [BoundStatement] {
     let id = PostgresParameter.uuid(tenantID)
+    let fence = ErasedSubject.fence([.userID(userID)], tenantID: tenantID)
     var statements: [BoundStatement] = []
-    if let referenceID { statements.append(RegistryStatements.appUserInsert(id, .textArray([referenceID]))) }
-    return statements + [
+    if let referenceID { statements.append(RegistryStatements.appUserInsert(id, .textArray([referenceID]), fence)) }
+    statements += [
       registers.joinStatement(tenantID: tenantID, userID: userID),
       RegistryStatements.correctionInsert(
         id, .uuid(correctionID), .timestamp(microsecondsSince1970: instant.microseconds), .text(userID),
-        .text(verdict.rawValue), .text(source), .text(reason), .text("{}")),
-      RegistryStatements.connectionChangeAppend(
-        id, .text(userID), .text("correction"), .text(correctionID.text), .null),
+        .text(verdict.rawValue), .text(source), .text(reason), .text(evidence), fence),
     ]
+    return statements
+      + ConnectionTransition.statements(tenantID: tenantID, userID: userID, cause: .correction(correctionID))
   }
 
   /// Writes it in a transaction of its own.

@@ -58,6 +58,28 @@ public struct RegistryError: Error, Sendable, Hashable {
     public static let alreadyRunning = Code(description: "already_running", httpStatus: 409)
     /// The finding has vanished or was repaired, so there is nothing left to acknowledge.
     public static let findingResolved = Code(description: "finding_resolved", httpStatus: 409)
+    /// The repair of a finding cannot be taken back: it no longer holds, something newer came, or Terra says otherwise.
+    public static let repairNotUndoable = Code(description: "repair_not_undoable", httpStatus: 409)
+    /// The table that Terra's SQL destination keeps cannot be read: the operator's to mend.
+    public static let terraUsersUnreadable = Code(description: "terra_users_unreadable", httpStatus: 502)
+    /// The connection to replace is another app user's or resource's than the request names, or is made in another way.
+    public static let replacesConflict = Code(description: "replaces_conflict", httpStatus: 409)
+    /// One app user was merged into another one before, or the merge would close a circle.
+    public static let mergeConflict = Code(description: "merge_conflict", httpStatus: 409)
+    /// An erasure could not be brought to its end in time: ask again, and it goes on.
+    public static let erasureUnfinished = Code(description: "erasure_unfinished", httpStatus: 503)
+    /// The receipt is of a kind that cannot be accepted, or not read again.
+    public static let wrongDisposition = Code(description: "wrong_disposition", httpStatus: 409)
+    /// The endpoint is disabled, so nothing can be sent to it.
+    public static let endpointDisabled = Code(description: "endpoint_disabled", httpStatus: 409)
+    /// There are as many of these already as there may be.
+    public static let limitReached = Code(description: "limit_reached", httpStatus: 409)
+    /// The API key is revoked or has ended.
+    public static let keyEnded = Code(description: "key_ended", httpStatus: 409)
+    /// The object has changed since the caller read it.
+    public static let preconditionFailed = Code(description: "precondition_failed", httpStatus: 412)
+    /// The first request with this idempotency key is under way.
+    public static let idempotencyInProgress = Code(description: "idempotency_in_progress", httpStatus: 409)
     /// A secret cannot be opened with the master keys at hand.
     public static let secretUnreadable = Code(description: "secret_unreadable", httpStatus: 500)
     /// The registry failed in a way that it does not know.

@@ -13,21 +13,26 @@ public struct AuthEvents: Sendable {
   ///   - tenant: the tenant's slug.
   ///   - userID: about this connection only.
   ///   - kind: of this kind only, such as `auth_success`.
+  ///   - filter: what else they must be.
   ///   - page: which part.
   /// - Returns: a page of events.
   /// - Throws: `tenant_unknown`, `invalid_request` for a bad page, `database_unavailable`.
   public func list(
-    tenant: String, userID: String? = nil, kind: String? = nil, page: Page = Page()
+    tenant: String, userID: String? = nil, kind: String? = nil, filter: AuthEventFilter = AuthEventFilter(),
+    page: Page = Page()
   ) async throws -> Listed<AuthEvent> {
     let id = try await directory.require(tenant).tenant.id
-    let cursor = try Cursor(page: page)
+    let cursors = directory.cursors(
+      "events", of: id, filter: [userID, kind, filter.referenceID, filter.resource] + filter.recorded.texts)
+    let cursor = try cursors.position(of: page)
     let rows = try await database.run(
       id,
       RegistryStatements.authEventList(
         .uuid(id), .null, .text(userID), .text(kind), .timestamp(cursor?.at), .uuid(try cursor?.uuid),
-        .int(page.limit + 1))
+        .int(page.limit + 1), .text(filter.referenceID), .text(filter.resource?.uppercased()),
+        .timestamp(filter.recorded.since), .timestamp(filter.recorded.until))
     ).rows.map(AuthEvent.init(row:))
-    return Listed(rows, limit: page.limit) { Cursor(at: $0.recordedAt, id: $0.eventID.text) }
+    return Listed(rows, limit: page.limit, cursors) { Cursor(at: $0.recordedAt, id: $0.eventID.text) }
   }
 
   /// Shows one event with its body.
@@ -42,7 +47,7 @@ public struct AuthEvents: Sendable {
     let results = try await database.run(
       id,
       [
-        RegistryStatements.authEventList(.uuid(id), .uuid(eventID), .null, .null, .null, .null, .int(1)),
+        Self.one(.uuid(id), eventID),
         RegistryStatements.authEventBody(.uuid(id), .uuid(eventID)),
       ])
     guard results.count == 2, let row = results[0].rows.first, let body = results[1].rows.first else {
@@ -50,5 +55,33 @@ public struct AuthEvents: Sendable {
     }
     return AuthEventDetail(
       event: try AuthEvent(row: row), body: String(decoding: try body.decode("body", as: [UInt8].self), as: UTF8.self))
+  }
+
+  /// The statement for one event.
+  static func one(_ tenantID: PostgresParameter, _ eventID: UUID) -> BoundStatement {
+    RegistryStatements.authEventList(
+      tenantID, .uuid(eventID), .null, .null, .null, .null, .int(1), .null, .null, .null, .null)
+  }
+}
+
+/// Which events are wanted.
+public struct AuthEventFilter: Sendable, Hashable {
+  /// That name this app user.
+  public var referenceID: String?
+  /// About this provider.
+  public var resource: String?
+  /// Recorded in this span.
+  public var recorded: TimeRange
+
+  /// Creates a filter.
+  ///
+  /// - Parameters:
+  ///   - referenceID: that name this app user.
+  ///   - resource: about this provider.
+  ///   - recorded: recorded in this span.
+  public init(referenceID: String? = nil, resource: String? = nil, recorded: TimeRange = TimeRange()) {
+    self.referenceID = referenceID
+    self.resource = resource
+    self.recorded = recorded
   }
 }

@@ -11,22 +11,24 @@ public struct WebhookReceipts: Sendable {
   ///
   /// - Parameters:
   ///   - tenant: the tenant's slug.
-  ///   - disposition: of this kind only.
+  ///   - filter: which receipts.
   ///   - page: which part.
   /// - Returns: a page of receipts.
   /// - Throws: `tenant_unknown`, `invalid_request` for a bad page, `database_unavailable`.
   public func list(
-    tenant: String, disposition: WebhookReceipt.Disposition? = nil, page: Page = Page()
+    tenant: String, filter: WebhookReceiptFilter = WebhookReceiptFilter(), page: Page = Page()
   ) async throws -> Listed<WebhookReceipt> {
     let id = try await directory.require(tenant).tenant.id
-    let cursor = try Cursor(page: page)
+    let cursors = directory.cursors("receipts", of: id, filter: filter.texts)
+    let cursor = try cursors.position(of: page)
     let rows = try await database.run(
       id,
       RegistryStatements.webhookReceiptList(
-        .uuid(id), .null, .text(disposition?.rawValue), .timestamp(cursor?.at), .uuid(try cursor?.uuid),
-        .int(page.limit + 1))
+        .uuid(id), .null, .text(filter.disposition?.rawValue), .timestamp(cursor?.at), .uuid(try cursor?.uuid),
+        .int(page.limit + 1), .text(filter.userID), .timestamp(filter.recorded.since),
+        .timestamp(filter.recorded.until))
     ).rows.map(WebhookReceipt.init(row:))
-    return Listed(rows, limit: page.limit) { Cursor(at: $0.recordedAt, id: $0.receiptID.text) }
+    return Listed(rows, limit: page.limit, cursors) { Cursor(at: $0.recordedAt, id: $0.receiptID.text) }
   }
 
   /// Shows one receipt with what was kept of its body.
@@ -41,7 +43,7 @@ public struct WebhookReceipts: Sendable {
     let results = try await database.run(
       id,
       [
-        RegistryStatements.webhookReceiptList(.uuid(id), .uuid(receiptID), .null, .null, .null, .int(1)),
+        Self.one(.uuid(id), receiptID),
         RegistryStatements.webhookReceiptBody(.uuid(id), .uuid(receiptID)),
       ])
     guard results.count == 2, let row = results[0].rows.first, let body = results[1].rows.first else {
@@ -51,4 +53,37 @@ public struct WebhookReceipts: Sendable {
       receipt: try WebhookReceipt(row: row),
       body: String(decoding: try body.decode("body", as: [UInt8].self), as: UTF8.self))
   }
+
+  /// The statement for one receipt.
+  static func one(_ tenantID: PostgresParameter, _ receiptID: UUID) -> BoundStatement {
+    RegistryStatements.webhookReceiptList(
+      tenantID, .uuid(receiptID), .null, .null, .null, .int(1), .null, .null, .null)
+  }
+}
+
+/// Which receipts are wanted. What is nil does not limit.
+public struct WebhookReceiptFilter: Sendable, Hashable {
+  /// Of this kind.
+  public var disposition: WebhookReceipt.Disposition?
+  /// That name this connection, where it could be read.
+  public var userID: String?
+  /// Recorded in this span.
+  public var recorded: TimeRange
+
+  /// Creates a filter.
+  ///
+  /// - Parameters:
+  ///   - disposition: of this kind.
+  ///   - userID: that name this connection.
+  ///   - recorded: recorded in this span.
+  public init(
+    disposition: WebhookReceipt.Disposition? = nil, userID: String? = nil, recorded: TimeRange = TimeRange()
+  ) {
+    self.disposition = disposition
+    self.userID = userID
+    self.recorded = recorded
+  }
+
+  /// The filter as texts, for what cursors hold for.
+  var texts: [String?] { [disposition?.rawValue, userID] + recorded.texts }
 }

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 import Logging
 import Metrics
 import RegistryModel
@@ -27,6 +27,8 @@ public struct Gateway: Sendable {
   public struct Admission: Sendable {
     /// What it is.
     public let operation: GatewayOperation
+    /// The id of the key that it is made with.
+    package let keyID: UUID
     let entry: TenantDirectory.Entry
   }
 
@@ -61,7 +63,7 @@ public struct Gateway: Sendable {
       throw RegistryError(.unauthenticated, "the dev-id is not that of the x-api-key's tenant")
     }
     try grant.require(operation.scope)
-    return Admission(operation: operation, entry: entry)
+    return Admission(operation: operation, keyID: grant.keyID, entry: entry)
   }
 
   /// Makes the call at Terra, and records it.

@@ -26,13 +26,26 @@ public struct GatewayAnswer: Sendable, Hashable {
   ///   - error: what went wrong.
   ///   - status: the status, where it is not the error's own.
   public init(_ error: RegistryError, status: Int? = nil) {
-    self.status = status ?? error.code.httpStatus
+    self.init(
+      status: status ?? error.code.httpStatus, code: error.code.description, message: error.description,
+      retryAfter: error.retryAfter)
+  }
+
+  /// An error that is no ``RegistryError``, in the same form.
+  ///
+  /// - Parameters:
+  ///   - status: the status.
+  ///   - code: its stable code.
+  ///   - message: what went wrong, as a sentence without secrets.
+  ///   - retryAfter: when trying again makes sense.
+  package init(status: Int, code: String, message: String, retryAfter: Duration? = nil) {
+    self.status = status
     contentType = "application/json"
-    retryAfter = error.retryAfter.map { String(Int($0.inSeconds.rounded(.up))) }
+    self.retryAfter = retryAfter.map { String(Int($0.inSeconds.rounded(.up))) }
     let document: JSONValue = .object([
-      "status": .string("error"), "message": .string(error.description), "code": .string(error.code.description),
-      "type": .string("urn:connection-registry:problem:\(error.code.description)"),
-      "title": .string(error.code.description.replacing("_", with: " ")), "detail": .string(error.description),
+      "status": .string("error"), "message": .string(message), "code": .string(code),
+      "type": .string("urn:connection-registry:problem:\(code)"),
+      "title": .string(code.replacing("_", with: " ")), "detail": .string(message),
     ])
     body = document.bytes
   }

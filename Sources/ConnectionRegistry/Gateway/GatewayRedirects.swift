@@ -68,13 +68,21 @@ struct GatewayRedirects: Sendable {
     do {
       return try ReturnURL(url, field: name, of: tenant).text
     } catch {
-      // Without its query, which may hold something secret.
-      let shown = String(url.prefix { $0 != "?" && $0 != "#" }.prefix(200).filter { $0.isASCII && $0 > " " })
+      let shown = Self.shown(url)
       throw RegistryError(
         .returnURLNotAllowed,
         "\(shown): \(error.message); `registry tenant update \(tenant.slug) --return-url URL …` sets the list",
         field: name)
     }
+  }
+
+  /// A URL as an error may show it: without its query, and where there may be user information with the scheme alone,
+  /// because either may hold something secret.
+  private static func shown(_ url: String) -> String {
+    let visible = String(url.prefix { $0 != "?" && $0 != "#" }.prefix(200).filter { $0.isASCII && $0 > " " })
+    guard url.contains("@") else { return visible }
+    let scheme = url.prefix { $0.isASCII && ($0.isLetter || $0.isNumber) }
+    return url.dropFirst(scheme.count).hasPrefix("://") ? "\(scheme)://…" : "this URL"
   }
 
   /// Body and query with the registry's own URLs in place of those that were given.

@@ -21,6 +21,8 @@ public struct EventIngest: Sendable, Hashable, Codable {
   public var duplicates = 0
   /// How many were about data, which is not stored; they move `last_data_at`.
   public var data = 0
+  /// How many are about somebody who was erased: nothing of them is kept.
+  public var erased = 0
   /// How many are of a type that the registry does not act upon.
   public var ignored = 0
   /// How many could not be taken in.
@@ -38,7 +40,7 @@ public struct EventIngest: Sendable, Hashable, Codable {
 }
 
 extension Webhooks {
-  /// The largest line of ``ingest(tenant:channel:lines:)``, in bytes.
+  /// The largest line of ``ingest(tenant:channel:by:lines:)``, in bytes.
   public static let maximumEnvelopeBytes = 1 << 20
 
   /// Takes in the events of a trusted channel, such as a queue that Terra writes to: one envelope
@@ -51,12 +53,13 @@ extension Webhooks {
   /// - Parameters:
   ///   - tenant: the slug of the tenant that all lines belong to, whatever they say.
   ///   - channel: what the channel is called, 1 to 32 of `a-z 0-9 - _`; events show it as `trusted:<channel>`.
+  ///   - actor: who brings them, for the audit.
   ///   - lines: the envelopes, one a line.
   /// - Returns: what became of them.
   /// - Throws: `tenant_unknown`, `invalid_request` for the channel's name, `database_unavailable` (what was counted before
   ///   is durable, and may be sent again), or what the lines throw.
   public func ingest<Lines: AsyncSequence>(
-    tenant: String, channel: String, lines: Lines
+    tenant: String, channel: String, by actor: String, lines: Lines
   ) async throws -> EventIngest where Lines.Element == String {
     let name = channel.utf8
     guard (1...32).contains(name.count),
@@ -64,6 +67,33 @@ extension Webhooks {
     else { throw RegistryError.invalid("channel", "1 to 32 of a-z, 0-9, - and _, such as sqs or s3-archive") }
     let entry = try await directory.require(tenant)
     var ingest = EventIngest()
+    let outcome: Result<Void, any Error>
+    do {
+      outcome = .success(try await take(lines, channel: "trusted:\(channel)", entry.tenant, into: &ingest))
+    } catch {
+      outcome = .failure(error)
+    }
+    // In a task of its own: what is durable is written down, also where the lines broke off.
+    let audit = AuditEntry(
+      actor: actor, action: "event.ingest", subject: channel,
+      detail: ["lines": "\(ingest.lines)", "accepted": "\(ingest.accepted)", "refused": "\(ingest.refused)"])
+    let written = await Task { [database] in
+      _ = try await database.run(entry.tenant.id, audit.statement(tenantID: entry.tenant.id))
+    }.result
+    logger.info(
+      "events of a trusted channel taken in",
+      metadata: [
+        "tenant": "\(tenant)", "channel": "\(channel)", "lines": "\(ingest.lines)", "accepted": "\(ingest.accepted)",
+        "refused": "\(ingest.refused)",
+      ])
+    try outcome.get()
+    try written.get()
+    return ingest
+  }
+
+  private func take<Lines: AsyncSequence>(
+    _ lines: Lines, channel: String, _ tenant: Tenant, into ingest: inout EventIngest
+  ) async throws where Lines.Element == String {
     var number = 0
     for try await line in lines {
       number += 1
@@ -75,10 +105,11 @@ extension Webhooks {
       }
       do {
         let envelope = try EventEnvelope.decode(line.utf8)
-        switch try await take(envelope, channel: "trusted:\(channel)", entry.tenant) {
+        switch try await take(envelope, channel: channel, tenant) {
         case .accepted: ingest.accepted += 1
         case .duplicate: ingest.duplicates += 1
         case .data: ingest.data += 1
+        case .erased: ingest.erased += 1
         default: ingest.ignored += 1
         }
       } catch let error as TerraEventError {
@@ -87,20 +118,13 @@ extension Webhooks {
         ingest.refuse(line: number, error.message)
       }
     }
-    logger.info(
-      "events of a trusted channel taken in",
-      metadata: [
-        "tenant": "\(tenant)", "channel": "\(channel)", "lines": "\(ingest.lines)", "accepted": "\(ingest.accepted)",
-        "refused": "\(ingest.refused)",
-      ])
-    return ingest
   }
 
   private func take(
     _ envelope: EventEnvelope, channel: String, _ tenant: Tenant
   ) async throws -> WebhookAnswer.Disposition {
     let instant = envelope.emittedAt ?? Instant(microseconds: 0)
-    let now = Instant(microseconds: Int64(clock().timeIntervalSince1970 * 1_000_000))
+    let now = Instant(clock())
     // A time in the future would outlast every fact that comes after it.
     guard instant <= now.advanced(by: Timing.toleratedFuture) else {
       throw RegistryError.invalid("emitted_at", "emitted_at lies in the future")

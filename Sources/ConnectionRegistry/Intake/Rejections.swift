@@ -134,7 +134,8 @@ final class Rejections: Service {
         RegistryStatements.webhookReceiptKeepRejected(
           id, .uuid(.version7()), day, .text(reason), signedAt, .text(rejection.headers.traceID),
           .text(rejection.headers.keptJSON), .bytes(rejection.bodyStart), .bytes(rejection.bodySHA256),
-          .int(rejection.bodyBytes), .int(RejectionLimit.perDay)),
+          .int(rejection.bodyBytes), .int(RejectionLimit.perDay),
+          ErasedSubject.fence(ErasedSubject.named(in: rejection.bodyStart), tenantID: tenantID)),
       ])
   }
 }

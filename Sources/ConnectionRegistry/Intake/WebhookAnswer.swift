@@ -8,6 +8,8 @@ public struct WebhookAnswer: Sendable, Hashable {
     case duplicate
     /// Verified and about data: only its connection's `last_data_at` was kept.
     case data
+    /// Authentic and about somebody who was erased: nothing is kept.
+    case erased
     /// Authentic, but signed too long ago or in the future: kept as a receipt.
     case quarantined
     /// Authentic and about an authentication, of an unknown type: kept as a receipt.
@@ -26,7 +28,7 @@ public struct WebhookAnswer: Sendable, Hashable {
   /// The HTTP status to answer with.
   public var status: Int {
     switch disposition {
-    case .accepted, .duplicate, .data, .quarantined, .unknownType, .unreadable: 200
+    case .accepted, .duplicate, .data, .erased, .quarantined, .unknownType, .unreadable: 200
     case .rejected: 401
     case .tooLarge: 413
     }

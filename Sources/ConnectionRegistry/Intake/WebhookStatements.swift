@@ -51,7 +51,8 @@ package struct WebhookStatements {
     var statements: [BoundStatement] = []
     /// The `user_id`s whose rows are locked, or what deliveries of an event without one wait for each other at.
     var keys: [String] = []
-    /// The number of the statement whose count of rows says whether the event is new.
+    /// The number of the statement whose count of rows says whether the event is new; the one after it tells whom of the
+    /// event's an erasure took out.
     var eventIndex = 0
   }
 
@@ -65,28 +66,33 @@ package struct WebhookStatements {
     let facts = event.facts(at: instant, factID: factID)
     var acceptance = Acceptance(keys: facts.isEmpty ? [meetingKey] : facts.map(\.userID))
     let named = Set([event.referenceID, event.oldConnection?.referenceID].compactMap { $0 })
-    if !named.isEmpty { acceptance.statements.append(RegistryStatements.appUserInsert(id, .textArray(named.sorted()))) }
+    let subjects = ErasedSubject.named(by: event)
+    let fence = ErasedSubject.fence(subjects, tenantID: tenantID)
+    if !named.isEmpty {
+      acceptance.statements.append(RegistryStatements.appUserInsert(id, .textArray(named.sorted()), fence))
+    }
     for fact in facts {
-      acceptance.statements.append(fact.registers.joinStatement(tenantID: tenantID, userID: fact.userID))
+      acceptance.statements.append(
+        fact.registers.joinStatement(tenantID: tenantID, userID: fact.userID, fence: fence))
       if event.referenceID == nil, fact.userID == event.connection?.userID, let session = event.widgetSessionID {
         acceptance.statements.append(
           RegistryStatements.connectionTakeSessionReference(id, .text(fact.userID), .text(session)))
       }
     }
     // Without a connection they wait for each other at the body's own key.
-    if facts.isEmpty { acceptance.statements.append(meeting(eventID)) }
-    acceptance.statements.append(RegistryStatements.authEventKeyClaim(id, .textArray(keys), .uuid(eventID)))
+    if facts.isEmpty { acceptance.statements.append(meeting(eventID, fence)) }
+    acceptance.statements.append(RegistryStatements.authEventKeyClaim(id, .textArray(keys), .uuid(eventID), fence))
     acceptance.eventIndex = acceptance.statements.count
     acceptance.statements.append(
       RegistryStatements.authEventInsert(
         id, .text(keys[0]), signedAt, occurredAt, .text(channel), .text(Self.kind(event.kind)), .text(event.type),
         .text(event.status), .text(event.connection?.userID), .text(event.oldConnection?.userID),
         .text(event.referenceID), .text(event.oldConnection?.referenceID), .text(event.resource?.rawValue),
-        .text(event.widgetSessionID), .text(event.reason), .text(traceID), .bytes(body), .bytes(bodySHA256)))
+        .text(event.widgetSessionID), .text(event.reason), .text(traceID), .bytes(body), .bytes(bodySHA256), fence))
+    acceptance.statements.append(ErasedSubject.find(subjects, tenantID: tenantID))
     for fact in facts {
-      acceptance.statements.append(
-        RegistryStatements.connectionChangeAppend(
-          id, .text(fact.userID), .text("event"), .text(eventID.text), .text(keys[0])))
+      acceptance.statements += ConnectionTransition.statements(
+        tenantID: tenantID, userID: fact.userID, cause: .event(eventID, key: keys[0]))
     }
     return acceptance
   }
@@ -96,27 +102,35 @@ package struct WebhookStatements {
     accepting(event, body: body).statements.map(\.postgres)
   }
 
-  /// What ``keeping(_:reason:type:userID:headers:body:)`` locks.
+  /// What ``keeping(_:reason:type:userID:subjects:headers:body:)`` locks.
   var meetingKey: String { bodyHex }
 
   /// Makes deliveries of one body that come at once wait for the first.
-  private func meeting(_ eventID: UUID) -> BoundStatement {
-    RegistryStatements.authEventKeyClaim(id, .textArray([meetingKey]), .uuid(eventID))
+  private func meeting(_ eventID: UUID, _ fence: PostgresParameter) -> BoundStatement {
+    RegistryStatements.authEventKeyClaim(id, .textArray([meetingKey]), .uuid(eventID), fence)
   }
 
-  /// A receipt of an authentic delivery that does not become an event.
+  /// The number of the statement of ``keeping(_:reason:type:userID:subjects:headers:body:)`` whose count of rows says
+  /// whether the receipt is new.
+  static let receiptIndex = 2
+
+  /// A receipt of an authentic delivery that does not become an event; none where one of `subjects` was erased, which the
+  /// last statement tells.
   func keeping(
     _ disposition: WebhookReceipt.Disposition, reason: String, type: String?, userID: String?,
-    headers: WebhookHeaders, body: [UInt8]
+    subjects: [ErasedSubject], headers: WebhookHeaders, body: [UInt8]
   ) -> [BoundStatement] {
     let keys = deduplicationKeys
+    let fence = ErasedSubject.fence(subjects, tenantID: tenantID)
     let receiptID = UUID.version7()
     return [
-      meeting(receiptID),
-      RegistryStatements.authEventKeyClaim(id, .textArray(keys), .uuid(receiptID)),
+      meeting(receiptID, fence),
+      RegistryStatements.authEventKeyClaim(id, .textArray(keys), .uuid(receiptID), fence),
       RegistryStatements.webhookReceiptKeep(
         id, .text(keys[0]), .text(disposition.rawValue), .text(reason), signedAt, occurredAt, .text(type),
-        .text(userID), .text(traceID), .text(headers.keptJSON), .bytes(body), .bytes(bodySHA256), .int(body.count)),
+        .text(userID), .text(traceID), .text(headers.keptJSON), .bytes(body), .bytes(bodySHA256), .int(body.count),
+        fence),
+      ErasedSubject.find(subjects, tenantID: tenantID),
     ]
   }
 

@@ -8,7 +8,8 @@ import RegistryTerra
 public struct ReceiptOutcome: Sendable, Hashable, Codable {
   /// The receipt; an accepted event has its id.
   public var receiptID: UUID
-  /// `accepted`; `duplicate` where the event was known; `unknown_type` and `unreadable` where it is still so.
+  /// `accepted`; `duplicate` where the event was known; `erased` where it is about somebody who was erased meanwhile;
+  /// `unknown_type` and `unreadable` where it is still so.
   public var disposition: String
 }
 
@@ -18,20 +19,21 @@ extension Webhooks {
   /// - Parameters:
   ///   - tenant: the tenant's slug.
   ///   - receiptID: the receipt's id.
+  ///   - actor: who says so, for the audit.
   /// - Returns: what became of it; again it is a `duplicate`.
-  /// - Throws: `tenant_unknown`, `not_found`, `invalid_request` for a receipt that is not in quarantine,
+  /// - Throws: `tenant_unknown`, `not_found`, `wrong_disposition` for a receipt that is not in quarantine,
   ///   `database_unavailable`.
-  public func accept(tenant: String, _ receiptID: UUID) async throws -> ReceiptOutcome {
+  public func accept(tenant: String, _ receiptID: UUID, by actor: String) async throws -> ReceiptOutcome {
     let entry = try await directory.require(tenant)
     let kept = try await KeptDelivery.read(entry.tenant, receiptID, from: database)
     guard kept.receipt.disposition == .quarantined else {
-      throw RegistryError.invalid(
-        "receipt_id",
+      throw RegistryError(
+        .wrongDisposition,
         kept.receipt.disposition == .rejected
           ? "its signature does not hold: only an authentic delivery can be accepted"
-          : "it is not in quarantine: `registry event replay` reads it again")
+          : "it is not in quarantine: replay it, to have it read again")
     }
-    return try await takeAgain(kept, entry.tenant)
+    return try await takeAgain(kept, entry.tenant, AuditEntry("event.accept", of: kept, by: actor))
   }
 
   /// Reads an authentic delivery again that could not be read, or whose type was unknown, when it came: a newer version
@@ -40,23 +42,25 @@ extension Webhooks {
   /// - Parameters:
   ///   - tenant: the tenant's slug.
   ///   - receiptID: the receipt's id.
+  ///   - actor: who says so, for the audit.
   /// - Returns: what became of it.
-  /// - Throws: `tenant_unknown`, `not_found`, `invalid_request` for a receipt that was rejected or is in quarantine,
+  /// - Throws: `tenant_unknown`, `not_found`, `wrong_disposition` for a receipt that was rejected or is in quarantine,
   ///   `database_unavailable`.
-  public func replay(tenant: String, _ receiptID: UUID) async throws -> ReceiptOutcome {
+  public func replay(tenant: String, _ receiptID: UUID, by actor: String) async throws -> ReceiptOutcome {
     let entry = try await directory.require(tenant)
     let kept = try await KeptDelivery.read(entry.tenant, receiptID, from: database)
     switch kept.receipt.disposition {
-    case .unreadable, .unknownType: return try await takeAgain(kept, entry.tenant)
+    case .unreadable, .unknownType:
+      return try await takeAgain(kept, entry.tenant, AuditEntry("event.replay", of: kept, by: actor))
     case .quarantined:
-      throw RegistryError.invalid("receipt_id", "it is in quarantine: `registry event accept` takes it in by hand")
+      throw RegistryError(.wrongDisposition, "it is in quarantine: accept it, to have it taken in by hand")
     case .rejected:
-      throw RegistryError.invalid(
-        "receipt_id", "its signature does not hold: only an authentic delivery can be read again")
+      throw RegistryError(
+        .wrongDisposition, "its signature does not hold: only an authentic delivery can be read again")
     }
   }
 
-  private func takeAgain(_ kept: KeptDelivery, _ tenant: Tenant) async throws -> ReceiptOutcome {
+  private func takeAgain(_ kept: KeptDelivery, _ tenant: Tenant, _ audit: AuditEntry) async throws -> ReceiptOutcome {
     func outcome(_ disposition: WebhookAnswer.Disposition) -> ReceiptOutcome {
       ReceiptOutcome(receiptID: kept.receipt.receiptID, disposition: disposition.rawValue)
     }
@@ -66,9 +70,16 @@ extension Webhooks {
     guard event.kind.isAuthentication else { return outcome(event.kind == .data ? .data : .unknownType) }
     let statements = WebhookStatements(
       tenantID: tenant.id, bodySHA256: kept.bodySHA256, timestamp: Int64(signedAt.timeIntervalSince1970.rounded()),
-      instant: Instant(microseconds: Int64((occurredAt.timeIntervalSince1970 * 1_000_000).rounded())),
-      traceID: kept.receipt.traceID, channel: "webhook")
-    return outcome(try await accept(event, body: kept.body, as: statements))
+      instant: Instant(occurredAt), traceID: kept.receipt.traceID, channel: "webhook")
+    return outcome(try await accept(event, body: kept.body, as: statements, audit: audit))
+  }
+}
+
+extension AuditEntry {
+  fileprivate init(_ action: String, of kept: KeptDelivery, by actor: String) {
+    self.init(
+      actor: actor, action: action, subject: kept.receipt.receiptID.text,
+      detail: ["body_sha256": Fingerprint.hex(kept.bodySHA256)])
   }
 }
 
@@ -85,7 +96,7 @@ private struct KeptDelivery {
     let results = try await database.run(
       tenant.id,
       [
-        RegistryStatements.webhookReceiptList(id, .uuid(receiptID), .null, .null, .null, .int(1)),
+        WebhookReceipts.one(id, receiptID),
         RegistryStatements.webhookReceiptBody(id, .uuid(receiptID)),
       ])
     guard results.count == 2, let row = results[0].rows.first, let kept = results[1].rows.first else {

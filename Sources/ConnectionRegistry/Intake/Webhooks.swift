@@ -75,23 +75,24 @@ public struct Webhooks: Sendable {
       // A data webhook need only be whole enough to be looked through.
       let sniffed = body.sniffed
       if sniffed.isComplete, sniffed.kind == .data { return try await takeData(sniffed.dataFact(at: instant), tenant) }
-      _ = try await database.run(
+      let kept = try await database.run(
         tenant.id, locking: [statements.meetingKey],
         statements.keeping(
           .unreadable, reason: error.code.description, type: sniffed.type.flatMap(Self.storable),
-          userID: sniffed.userID.flatMap { try? UserID($0).rawValue }, headers: headers, body: body.buffered))
-      return .unreadable
+          userID: sniffed.userID.flatMap { try? UserID($0).rawValue },
+          subjects: ErasedSubject.named(in: body.buffered), headers: headers, body: body.buffered))
+      return Self.isErased(kept, WebhookStatements.receiptIndex) ? .erased : .unreadable
     }
     switch event.kind {
     case .data:
       return try await takeData(event.facts(at: instant, factID: "data").first, tenant)
     case .unknownAuthLike:
-      _ = try await database.run(
+      let kept = try await database.run(
         tenant.id, locking: [statements.meetingKey],
         statements.keeping(
           .unknownType, reason: "unknown_type", type: Self.storable(event.type), userID: event.connection?.userID,
-          headers: headers, body: body.buffered))
-      return .unknownType
+          subjects: ErasedSubject.named(in: body.buffered), headers: headers, body: body.buffered))
+      return Self.isErased(kept, WebhookStatements.receiptIndex) ? .erased : .unknownType
     default: break
     }
     let age = clock().timeIntervalSince1970 - Double(signature.timestamp)
@@ -100,8 +101,10 @@ public struct Webhooks: Sendable {
         tenant.id, locking: [statements.meetingKey],
         statements.keeping(
           .quarantined, reason: age > 0 ? "past_the_horizon" : "in_the_future", type: event.type,
-          userID: event.connection?.userID, headers: headers, body: body.buffered))
-      return kept.last?.affectedRows == 0 ? .duplicate : .quarantined
+          userID: event.connection?.userID, subjects: ErasedSubject.named(by: event), headers: headers,
+          body: body.buffered))
+      guard kept[WebhookStatements.receiptIndex].affectedRows == 0 else { return .quarantined }
+      return Self.isErased(kept, WebhookStatements.receiptIndex) ? .erased : .duplicate
     }
     return try await accept(event, body: body.buffered, as: statements)
   }
@@ -110,26 +113,39 @@ public struct Webhooks: Sendable {
   package func accept(
     _ event: TerraEvent, body: [UInt8], as statements: WebhookStatements
   ) async throws -> WebhookAnswer.Disposition {
+    try await accept(event, body: body, as: statements, audit: nil)
+  }
+
+  func accept(
+    _ event: TerraEvent, body: [UInt8], as statements: WebhookStatements, audit: AuditEntry?
+  ) async throws -> WebhookAnswer.Disposition {
     let acceptance = statements.accepting(event, body: body)
     let results = try await database.run(
-      statements.tenantID, locking: acceptance.keys, naming: event.referenceID, acceptance.statements)
-    return results[acceptance.eventIndex].affectedRows == 0 ? .duplicate : .accepted
+      statements.tenantID, locking: acceptance.keys, naming: event.referenceID,
+      acceptance.statements + [audit?.statement(tenantID: statements.tenantID)].compactMap { $0 })
+    guard results[acceptance.eventIndex].affectedRows == 0 else { return .accepted }
+    return Self.isErased(results, acceptance.eventIndex) ? .erased : .duplicate
+  }
+
+  /// Whether a statement wrote nothing because it is about somebody who was erased, as the one after it tells.
+  private static func isErased(_ results: [PostgresResult], _ index: Int) -> Bool {
+    results[index].affectedRows == 0 && !results[index + 1].rows.isEmpty
   }
 
   func takeData(_ fact: ConnectionFact?, _ tenant: Tenant) async throws -> WebhookAnswer.Disposition {
     guard let fact, (try? UserID(fact.userID)) != nil, let minute = fact.registers.data else { return .data }
     // A time in the future would outlast every error that comes after it.
-    let now = Instant(microseconds: Int64(clock().timeIntervalSince1970 * 1_000_000))
+    let now = Instant(clock())
     guard minute.instant <= now.advanced(by: Timing.toleratedFuture) else { return .data }
     guard dataMinutes.isNew(minute, tenantID: tenant.id, userID: fact.userID) else { return .data }
-    let id = PostgresParameter.uuid(tenant.id)
-    _ = try await database.run(
+    let results = try await database.run(
       tenant.id, locking: [fact.userID],
       [
         fact.registers.joinStatement(tenantID: tenant.id, userID: fact.userID),
-        RegistryStatements.connectionChangeAppend(
-          id, .text(fact.userID), .text("data"), .text(minute.rawValue), .null),
-      ])
+        ErasedSubject.find([.userID(fact.userID)], tenantID: tenant.id),
+      ]
+        + ConnectionTransition.statements(tenantID: tenant.id, userID: fact.userID, cause: .data(minute.rawValue)))
+    if Self.isErased(results, 0) { return .erased }
     dataMinutes.remember(minute, tenantID: tenant.id, userID: fact.userID)
     return .data
   }

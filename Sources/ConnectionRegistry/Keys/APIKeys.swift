@@ -13,7 +13,7 @@ public struct APIKeys: Sendable {
   ///   - tenant: the tenant's slug.
   ///   - name: what the key is for, 1 to 100 characters.
   ///   - scopes: what it may do, at least one.
-  ///   - expiresAt: when it ends; nil is never.
+  ///   - expiresAt: when it ends, in the future; nil is never.
   /// - Returns: the key, with its text, which cannot be shown again.
   /// - Throws: `tenant_unknown`, `invalid_request`, `database_unavailable`.
   public func create(
@@ -22,14 +22,13 @@ public struct APIKeys: Sendable {
     guard (1...100).contains(name.count), !name.utf8.contains(where: { $0 < 0x20 }) else {
       throw RegistryError.invalid("name", "1 to 100 characters that say what the key is for")
     }
+    try Self.check(expiresAt: expiresAt)
     guard !scopes.isEmpty else {
       let known = APIKeyScope.allCases.map(\.rawValue).joined(separator: ", ")
       throw RegistryError.invalid("scopes", "at least one of \(known)")
     }
     let id = try await directory.require(tenant).tenant.id
-    var generator = SystemRandomNumberGenerator()
-    let text = APIKeyText(
-      tenantID: id, random: (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    let text = Self.newText(tenantID: id)
     let key = APIKey(
       keyID: .version7(), name: name, scopes: scopes.sorted { $0.rawValue < $1.rawValue }, createdAt: Date(),
       expiresAt: expiresAt)
@@ -68,16 +67,61 @@ public struct APIKeys: Sendable {
   /// Lists a tenant's keys, without their texts.
   ///
   /// - Parameter tenant: the tenant's slug.
-  /// - Returns: all keys, oldest first, expired and revoked ones too.
+  /// - Returns: up to ``Page/maximumLimit`` keys, oldest first, expired and revoked ones too.
   /// - Throws: `tenant_unknown`, `database_unavailable`.
   public func list(tenant: String) async throws -> [APIKey] {
+    try await list(tenant: tenant, page: Page(limit: Page.maximumLimit)).items
+  }
+
+  /// Lists a tenant's keys by page, without their texts.
+  ///
+  /// - Parameters:
+  ///   - tenant: the tenant's slug.
+  ///   - created: made in this span only.
+  ///   - page: which part.
+  /// - Returns: a page of keys, oldest first, expired and revoked ones too.
+  /// - Throws: `tenant_unknown`, `invalid_request` for a bad page, `database_unavailable`.
+  public func list(
+    tenant: String, created: TimeRange = TimeRange(), page: Page
+  ) async throws -> Listed<APIKey> {
     let id = try await directory.require(tenant).tenant.id
-    return try await database.run(id, RegistryStatements.apiKeyList(.uuid(id))).rows.map { row in
-      APIKey(
-        keyID: try row.decode("key_id"), name: try row.decode("name"),
-        scopes: try row.decode("scopes", as: [String].self).compactMap(APIKeyScope.init(rawValue:)),
-        createdAt: try row.decode("created_at"), expiresAt: try row.decodeIfPresent("expires_at"),
-        revokedAt: try row.decodeIfPresent("revoked_at"), lastUsedAt: try row.decodeIfPresent("last_used_at"))
+    let cursors = directory.cursors("api_keys", of: id, filter: created.texts)
+    let cursor = try cursors.position(of: page)
+    let rows = try await database.run(
+      id,
+      RegistryStatements.apiKeyList(
+        .uuid(id), .null, .timestamp(cursor?.at), .uuid(try cursor?.uuid), .int(page.limit + 1),
+        .timestamp(created.since),
+        .timestamp(created.until))
+    ).rows.map(APIKey.init(row:))
+    return Listed(rows, limit: page.limit, cursors) { Cursor(at: $0.createdAt, id: $0.keyID.text) }
+  }
+
+  /// The statement for one key.
+  static func one(_ tenantID: PostgresParameter, _ keyID: UUID) -> BoundStatement {
+    RegistryStatements.apiKeyList(tenantID, .uuid(keyID), .null, .null, .int(1), .null, .null)
+  }
+
+  static func newText(tenantID: UUID) -> APIKeyText {
+    var generator = SystemRandomNumberGenerator()
+    return APIKeyText(
+      tenantID: tenantID, random: (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+  }
+
+  static func check(expiresAt: Date?) throws(RegistryError) {
+    guard let expiresAt else { return }
+    guard expiresAt > Date(), expiresAt < Date(timeIntervalSince1970: 253_402_300_800) else {
+      throw RegistryError.invalid("expires_at", "a key ends in the future, before the year 10000, or never")
     }
+  }
+}
+
+extension APIKey {
+  init(row: PostgresRow) throws {
+    self.init(
+      keyID: try row.decode("key_id"), name: try row.decode("name"),
+      scopes: try row.decode("scopes", as: [String].self).compactMap(APIKeyScope.init(rawValue:)),
+      createdAt: try row.decode("created_at"), expiresAt: try row.decodeIfPresent("expires_at"),
+      revokedAt: try row.decodeIfPresent("revoked_at"), lastUsedAt: try row.decodeIfPresent("last_used_at"))
   }
 }

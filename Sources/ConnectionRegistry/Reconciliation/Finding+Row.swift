@@ -25,8 +25,19 @@ extension Finding {
       dueAt: openedAt.addingTimeInterval(severity.target),
       isOverdue: (ended ?? at).timeIntervalSince(openedAt) > severity.target, timesOpened: timesOpened,
       reopened: timesOpened - 1, resolvedAt: ended, acknowledgement: try Self.acknowledgement(row, status),
+      repair: try Self.repair(row),
       summary: kind.summary(reasonCode: reasonCode), suggestion: kind.suggestion(reasonCode: reasonCode),
       documentation: kind.documentation, evidence: evidence)
+  }
+
+  private static func repair(_ row: PostgresRow) throws -> FindingRepair? {
+    guard let text = try row.decodeIfPresent("repair_act", as: String.self) else { return nil }
+    guard let act = FindingRepair.Act(rawValue: text) else {
+      throw RegistryError(.schemaNewer, "a finding was repaired in a way that this version does not know")
+    }
+    return FindingRepair(
+      act: act, reason: try row.decode("repair_reason"), at: try row.decode("repair_at"),
+      correctionID: try row.decodeIfPresent("repair_correction"))
   }
 
   private static func acknowledgement(_ row: PostgresRow, _ status: FindingStatus) throws -> FindingAcknowledgement? {

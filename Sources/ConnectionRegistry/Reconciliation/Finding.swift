@@ -59,6 +59,8 @@ public struct Finding: Sendable, Hashable, Codable {
   public var resolvedAt: Date?
   /// Who has taken it on; nil where nobody has, or the time is over.
   public var acknowledgement: FindingAcknowledgement?
+  /// What the last repair did about it; nil where none has tried.
+  public var repair: FindingRepair?
   /// One sentence for a person.
   public var summary: String
   /// What to do about it, in one sentence.
@@ -77,6 +79,8 @@ public struct FindingFilter: Sendable, Hashable {
   public var severity: FindingSeverity?
   /// In one of these states; nil is open and acknowledged.
   public var statuses: Set<FindingStatus>?
+  /// First seen in this span.
+  public var firstSeen: TimeRange
 
   /// Creates a filter.
   ///
@@ -84,13 +88,19 @@ public struct FindingFilter: Sendable, Hashable {
   ///   - kind: of this kind.
   ///   - severity: of this severity or worse.
   ///   - statuses: in one of these states; nil is open and acknowledged.
+  ///   - firstSeen: first seen in this span.
   public init(
-    kind: FindingKind? = nil, severity: FindingSeverity? = nil, statuses: Set<FindingStatus>? = nil
+    kind: FindingKind? = nil, severity: FindingSeverity? = nil, statuses: Set<FindingStatus>? = nil,
+    firstSeen: TimeRange = TimeRange()
   ) {
+    self.firstSeen = firstSeen
     self.kind = kind
     self.severity = severity
     self.statuses = statuses
   }
+
+  /// The filter as texts, for what cursors hold for.
+  var texts: [String?] { [kind?.rawValue, severity?.rawValue, statusTexts.joined(separator: ",")] + firstSeen.texts }
 
   var severityTexts: [String] {
     FindingSeverity.allCases.filter { $0 >= severity ?? .info }.map(\.rawValue).sorted()

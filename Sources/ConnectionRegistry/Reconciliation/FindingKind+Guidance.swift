@@ -40,10 +40,11 @@ extension FindingKind {
       }
     case .missingLocally: "Import the connection from Terra, or let a safe repair do it."
     case .missingAtProvider: "Ask Terra about the id; a safe repair ends it when two complete listings lack it."
-    case .statusDrift: "Ask Terra about the id; a safe repair takes over what Terra says of it."
+    case .statusDrift: "Ask Terra about the id and decide: nothing is ended or taken over by itself."
     case .lateEvent: "Look at the delivery's attempts at Terra: the service or its database may have been away."
-    case .quarantinedEvent: "Check the event's time; accept it by a new delivery from Terra, or let it be."
-    case .signatureFailing: "Copy the signing secret from Terra's dashboard again; Terra repeats what was refused."
+    case .quarantinedEvent: "Check the event's time; accept it with `registry event accept`, or let it be."
+    case .signatureFailing:
+      "Copy the signing secret from Terra's dashboard again (`registry tenant rotate-secret`); Terra repeats what was refused."
     }
   }
 
@@ -63,9 +64,13 @@ extension FindingKind {
     case .sharedAccount: ["reauth_of_another_app_user"]
     case .unattributed: ["nobody_named"]
     case .orphanReauth: ["old_id_unknown", "fork", "cycle"]
-    case .missingLocally: ["listed_but_not_live_here"]
-    case .missingAtProvider: ["live_here_but_not_listed"]
-    case .statusDrift: ["inactive_at_provider"]
+    case .missingLocally: ["unknown_here", "never_confirmed_here", "ended_here"]
+    case .missingAtProvider: ["absent_in_two_listings"]
+    case .statusDrift:
+      [
+        "listed_in_two_ways", "inactive_at_provider", "another_reference_id_at_provider",
+        "another_resource_at_provider",
+      ]
     case .lateEvent: ["accepted_after_grace"]
     case .quarantinedEvent: ["past_the_horizon", "in_the_future"]
     case .signatureFailing: ["all_rejected"]

@@ -4,9 +4,6 @@ import RegistryPostgres
 import RegistrySQL
 
 extension Findings {
-  /// The longest name or reason of an acknowledgement, in bytes.
-  static let maximumWords = 1_024
-
   /// Says that somebody has taken a finding on: it stands, but is no news until `until`.
   ///
   /// Said again with other words it takes their place; with the same words it changes nothing. Each time is kept in the
@@ -25,15 +22,10 @@ extension Findings {
   public func acknowledge(
     tenant: String, id: UUID, by: String, reason: String, until: Date? = nil, includingOperators: Bool = false
   ) async throws -> Finding {
-    for (field, value) in [("by", by), ("reason", reason)] {
-      guard !value.isEmpty, value.utf8.count <= Self.maximumWords,
-        !value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F })
-      else {
-        throw RegistryError.invalid(field, "1 to 1,024 bytes without control characters")
-      }
-    }
+    try Words.check(by, field: "by")
+    try Words.check(reason, field: "reason")
     if let until, until <= Date() { throw RegistryError.invalid("until", "a time that is still to come") }
-    let tenantID = try await directory.require(tenant).tenant.id
+    let tenantID = try await directory.tenant(tenant).id
     let words: [PostgresParameter] = [.uuid(tenantID), .uuid(id), .text(by), .text(reason), .timestamp(until)]
     let key: [PostgresParameter] = [.uuid(tenantID), .uuid(id)]
     var rows = Array(

@@ -21,11 +21,13 @@ public struct Findings: Sendable {
   public func list(
     tenant: String, filter: FindingFilter = FindingFilter(), page: Page = Page(), includingOperators: Bool = false
   ) async throws -> Listed<Finding> {
-    let id = try await directory.require(tenant).tenant.id
-    let cursor = try Cursor(page: page)
+    let id = try await directory.tenant(tenant).id
+    let cursors = directory.cursors("findings", of: id, filter: filter.texts + ["\(includingOperators)"])
+    let cursor = try cursors.position(of: page)
     let parameters: [PostgresParameter] = [
       .uuid(id), .null, .text(filter.kind?.rawValue), .textArray(filter.severityTexts), .textArray(filter.statusTexts),
-      .timestamp(cursor?.at), .uuid(try cursor?.uuid), .int(page.limit + 1),
+      .timestamp(cursor?.at), .uuid(try cursor?.uuid), .int(page.limit + 1), .timestamp(filter.firstSeen.since),
+      .timestamp(filter.firstSeen.until),
     ]
     var rows = try await database.run(id, Self.statement(RegistryStatements.findingList, parameters)).rows
       .map { try Finding(row: $0, tenant: tenant) }
@@ -37,7 +39,7 @@ public struct Findings: Sendable {
       rows += try others.flatMap { try $0.rows.map { try Finding(row: $0, tenant: tenant) } }
       rows.sort { ($0.firstSeenAt, $0.id.text) < ($1.firstSeenAt, $1.id.text) }
     }
-    return Listed(rows, limit: page.limit) { Cursor(at: $0.firstSeenAt, id: $0.id.text) }
+    return Listed(rows, limit: page.limit, cursors) { Cursor(at: $0.firstSeenAt, id: $0.id.text) }
   }
 
   /// Shows one finding with its evidence spelt out.
@@ -49,8 +51,8 @@ public struct Findings: Sendable {
   /// - Returns: the finding and what it rests on.
   /// - Throws: `tenant_unknown`, `not_found`, `database_unavailable`.
   public func show(tenant: String, _ findingID: UUID, includingOperators: Bool = false) async throws -> FindingDetail {
-    let entry = try await directory.require(tenant)
-    let id = entry.tenant.id
+    let owner = try await directory.tenant(tenant)
+    let id = owner.id
     var rows = Array(try await database.run(id, Self.one(RegistryStatements.findingList, id, findingID)).rows)
     if rows.isEmpty, includingOperators {
       let others = try await database.runAcrossTenants([
@@ -60,7 +62,7 @@ public struct Findings: Sendable {
     }
     guard let row = rows.first else { throw RegistryError.notFound("finding") }
     let finding = try Finding(row: row, tenant: tenant)
-    return try await detail(of: finding, entry.tenant)
+    return try await detail(of: finding, owner)
   }
 
   private func detail(of finding: Finding, _ tenant: Tenant) async throws -> FindingDetail {
@@ -74,22 +76,11 @@ public struct Findings: Sendable {
       if witness.type == "user_id" {
         connections.append(witness.id)
       } else if let uuid = UUID(uuidString: witness.id) {
-        let one = PostgresParameter.int(1)
         switch witness.type {
-        case "session":
-          asked.append(
-            (witness.type, RegistryStatements.authSessionList(id, grace, .uuid(uuid), .null, .null, .null, one)))
-        case "event":
-          asked.append(
-            (witness.type, RegistryStatements.authEventList(id, .uuid(uuid), .null, .null, .null, .null, one)))
-        case "callback":
-          asked.append(
-            (
-              witness.type,
-              RegistryStatements.redirectCallbackList(id, grace, .uuid(uuid), .null, .null, .null, .null, one)
-            ))
-        case "receipt":
-          asked.append((witness.type, RegistryStatements.webhookReceiptList(id, .uuid(uuid), .null, .null, .null, one)))
+        case "session": asked.append((witness.type, AuthSessions.one(id, grace: grace, uuid)))
+        case "event": asked.append((witness.type, AuthEvents.one(id, uuid)))
+        case "callback": asked.append((witness.type, RedirectCallbacks.one(id, grace: grace, uuid)))
+        case "receipt": asked.append((witness.type, WebhookReceipts.one(id, uuid)))
         default: break
         }
       }
@@ -121,6 +112,6 @@ public struct Findings: Sendable {
     let all = FindingFilter(statuses: Set(FindingStatus.allCases))
     return list(
       .uuid(tenantID), .uuid(id), .null, .textArray(all.severityTexts), .textArray(all.statusTexts), .null, .null,
-      .int(1))
+      .int(1), .null, .null)
   }
 }

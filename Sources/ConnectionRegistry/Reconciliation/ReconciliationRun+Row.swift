@@ -11,6 +11,9 @@ extension ReconciliationRun {
       finishedAt: try row.decodeIfPresent("finished_at"), windowStart: try row.decodeIfPresent("window_start"),
       windowEnd: try row.decode("window_end"), outcome: outcome, examined: try row.decode("examined"),
       foundNew: try row.decode("found_new"), persisting: try row.decode("persisting"),
-      resolved: try row.decode("resolved"), error: try row.decodeIfPresent("error"))
+      resolved: try row.decode("resolved"), repaired: try row.decode("repaired"), missed: try row.decode("missed"),
+      provider: try row.decodeIfPresent("provider"),
+      repair: RepairMode(rawValue: try row.decode("repair")) ?? .none, remarks: try row.decode("remarks"),
+      error: try row.decodeIfPresent("error"))
   }
 }

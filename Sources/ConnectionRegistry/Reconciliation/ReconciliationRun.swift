@@ -4,6 +4,8 @@ public import Foundation
 public struct ReconciliationRun: Sendable, Hashable, Codable {
   /// How a run ended.
   public enum Outcome: String, Sendable, Hashable, Codable {
+    /// It was asked for, and has not begun.
+    case queued
     /// It is under way, or was killed and is not yet taken over.
     case running
     /// Everything was examined.
@@ -18,7 +20,7 @@ public struct ReconciliationRun: Sendable, Hashable, Codable {
   public var runID: UUID
   /// The tenant's slug.
   public var tenant: String
-  /// When it began.
+  /// When it began; of one that was asked for, when that was.
   public var startedAt: Date
   /// When it ended.
   public var finishedAt: Date?
@@ -36,6 +38,19 @@ public struct ReconciliationRun: Sendable, Hashable, Codable {
   public var persisting: Int64
   /// How many findings vanished in it.
   public var resolved: Int64
+  /// How many findings it made good.
+  public var repaired: Int64
+  /// How many runs before it fell due and were never begun.
+  public var missed: Int64
+  /// How the reading of Terra's listing ended: `complete` or `incomplete`; nil where it was not asked for.
+  public var provider: String?
+  /// How far it might go.
+  public var repair: RepairMode
+  /// What it could not do, and why, in sentences for a person.
+  public var remarks: [String]
   /// Why it failed.
   public var error: String?
+
+  /// Whether it has compared everything that is recorded.
+  var isDone: Bool { outcome == .complete || outcome == .partial }
 }

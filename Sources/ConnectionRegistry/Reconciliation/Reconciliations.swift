@@ -1,49 +1,139 @@
 public import Foundation
 import Logging
-import RegistryModel
 import RegistryPostgres
 import RegistrySQL
 
-/// Compares what was recorded about a tenant over its channels, and names every disagreement.
+/// The comparisons of a tenant: run, listed, paused.
 public struct Reconciliations: Sendable {
   let database: RegistryDatabase
   let directory: TenantDirectory
   let timing: Timing
+  /// How often each tenant is due; nil where nothing is scheduled.
+  let every: Duration?
+  var clock = ScheduleClock()
   let logger: Logger
+  /// How often the schedule asks for Terra's listing, where the tenant says nothing; nil is never.
+  var providerEvery: Duration?
+  /// How many questions a run asks Terra in a second at most.
+  var questionsPerSecond = 5.0
+  /// How many tenants the schedule has under way at once in this process, from 1 on: all but one wait for Terra.
+  var tenantsAtOnce = 1
+  /// Tells this process's schedule that a run was asked for.
+  let wake = ScheduleWake()
+  /// Waits until Terra may be asked again.
+  var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
 
   /// How far a window reaches back before the last one's end: more than the longest transaction.
   static let overlap: Duration = .seconds(300)
-  /// How many subjects are judged in one transaction.
-  static let sliceSize = 2_000
   /// After how long without a sign of life a run is taken over.
   static let lease: Duration = .seconds(120)
+  /// How long Terra may take for one answer; a page of a listing may be long.
+  static let questionDeadline: Duration = .seconds(30)
 
-  /// Runs the local pass: sessions, callbacks, events and connections of one tenant against each other.
+  /// Runs a comparison of one tenant: sessions, callbacks, events and connections against each other, and against Terra's
+  /// listing where that is asked for.
   ///
-  /// The window begins where the last complete run ended. A run that is killed leaves nothing behind that the next one
-  /// does not make good: findings are identified by their fingerprint, and the window moves only with a complete run.
+  /// The window begins where the last complete run ended. A run that nobody holds any more, because it was killed or
+  /// waits for its next slice, is gone on with from where it stands; where it was begun too long ago to know the latest
+  /// facts, or does less than is asked for, another follows.
   ///
-  /// - Parameter slug: the tenant's slug.
-  /// - Returns: the run, complete.
-  /// - Throws: `tenant_unknown`, `already_running` where another replica is at work, `database_unavailable`.
-  public func run(tenant slug: String) async throws -> ReconciliationRun {
-    let tenant = try await directory.require(slug).tenant
-    let runID = UUID.version7()
-    do {
-      let (start, end) = try await begin(tenant, runID)
-      let examined = try await examine(tenant, runID, from: start, to: end)
-      return try await finish(tenant, runID, .complete, examined: examined, watermark: end, error: nil)
-    } catch {
-      if !(RegistryError.Code.alreadyRunning ~= error) {
-        logger.warning("a reconciliation failed", metadata: ["tenant": "\(slug)", "run": "\(runID.text)"])
+  /// - Parameters:
+  ///   - slug: the tenant's slug.
+  ///   - isFull: whether everything that was ever recorded is examined instead of what came since the last run.
+  ///   - asksProvider: whether Terra's listing is read and compared.
+  ///   - repair: whether what Terra's answers prove is made good.
+  /// - Returns: the run: complete, or partial where Terra could not be asked about everything; its remarks say why.
+  /// - Throws: `tenant_unknown`, also where the tenant is disabled or deleted in the middle; `already_running` where
+  ///   another replica is at work; `shadow_mode` for a repair of a tenant in shadow mode; `database_unavailable`.
+  public func run(
+    tenant slug: String, isFull: Bool = false, asksProvider: Bool = false, repair: RepairMode = .none
+  ) async throws -> ReconciliationRun {
+    let tenant = try await directory.tenant(slug)
+    if tenant.shadow, repair != .none { throw AuthSessions.shadow }
+    let scope = RunScope(isFull: isFull, asksProvider: asksProvider, repair: repair)
+    _ = try await database.run(tenant.id, RegistryStatements.reconciliationStateInsert(.uuid(tenant.id)))
+    while true {
+      guard var work = try await claim(tenant.id, scope: scope) else {
+        throw RegistryError(
+          .alreadyRunning, "a reconciliation of this tenant is under way: `registry reconcile list` shows it")
       }
-      // In a task of its own, because a cancelled one could not give the place back.
-      let reason = Self.reason(error)
-      _ = await Task {
-        try await finish(tenant, runID, .failed, examined: 0, watermark: nil, error: reason)
-      }.result
+      let isNew = !work.claim.isBegun && work.claim.asked == nil
+      let doesAll =
+        (!isFull || work.claim.asked?.isFull == true) && (!asksProvider || work.claim.asksProvider)
+        && (repair == .none || work.claim.repair == repair)
+      let run = try await toTheEnd(&work)
+      let isRecent = run.windowEnd >= work.claim.clock.addingTimeInterval(-Self.overlap.inSeconds)
+      if isNew || isRecent && doesAll { return run }
+    }
+  }
+
+  func questions(_ slug: String, patience: Duration) -> TerraQuestions {
+    TerraQuestions(requestsPerSecond: questionsPerSecond, patience: patience, sleep: pause) { [directory] in
+      try await directory.terraClient(of: slug, deadline: Self.questionDeadline)
+    }
+  }
+
+  /// Takes the tenant's place, with the run that stands in it or a new one.
+  ///
+  /// - Parameters:
+  ///   - tenantID: whose place.
+  ///   - version: the row's version that was seen; nil takes it whatever happened since.
+  ///   - scope: what a new run does.
+  ///   - leaseID: who takes it.
+  ///   - takesAsked: whether the oldest run that waits is taken rather than a new one.
+  /// - Returns: the work, or nil where another holds the place or was faster.
+  /// - Throws: `database_unavailable`.
+  func claim(
+    _ tenantID: UUID, version: Int? = nil, scope: RunScope = .local, leaseID: UUID = .version7(),
+    takesAsked: Bool = false
+  ) async throws -> ReconciliationWork? {
+    let id = PostgresParameter.uuid(tenantID)
+    let now = PostgresParameter.timestamp(clock.now())
+    let results = try await database.run(
+      tenantID,
+      [
+        RegistryStatements.reconciliationClaim(
+          id, .uuid(.version7()), .uuid(leaseID), .double(Self.lease.inSeconds), now, .int(version),
+          .bool(takesAsked)),
+        RegistryStatements.reconciliationStanding(id, now),
+        RegistryStatements.tenantShow(id),
+      ])
+    guard results.count == 3, let standing = results[1].rows.first, let row = results[2].rows.first,
+      let claim = try RunClaim(row: standing, leaseID: leaseID)
+    else { return nil }
+    let slug = try row.decode("slug", as: String.self)
+    return ReconciliationWork(
+      database: database, tenant: try Tenant(row: row), timing: timing, clock: clock,
+      schedule: schedule(every.map { .every($0.inSeconds) } ?? .once(since: claim.at)), scope: scope,
+      providerEvery: providerEvery?.inSeconds, claim: claim,
+      questions: questions(slug, patience: scope.patience)
+    ) { [directory] in try await directory.terraUsersURL(of: slug) }
+  }
+
+  func schedule(_ demand: ReconciliationSchedule.Demand) -> ReconciliationSchedule {
+    ReconciliationSchedule(demand: demand, lease: Self.lease.inSeconds)
+  }
+
+  private func toTheEnd(_ work: inout ReconciliationWork) async throws -> ReconciliationRun {
+    do {
+      while true {
+        try Task.checkCancellation()
+        if let run = try await work.step() { return run }
+      }
+    } catch {
+      await end(work, after: error)
       throw error
     }
+  }
+
+  /// Ends a run that could not go on, unless it belongs to another by now.
+  func end(_ work: ReconciliationWork, after error: any Error) async {
+    if RegistryError.Code.alreadyRunning ~= error { return }
+    logger.warning(
+      "a reconciliation failed", metadata: ["tenant": "\(work.tenant.slug)", "run": "\(work.claim.runID.text)"])
+    let reason = Self.reason(error)
+    // In a task of its own, because a cancelled one could not give the place back.
+    _ = await Task { try await work.fail(reason) }.result
   }
 
   private static func reason(_ error: any Error) -> String {
@@ -53,112 +143,28 @@ public struct Reconciliations: Sendable {
     }
   }
 
-  private func begin(_ tenant: Tenant, _ runID: UUID) async throws -> (start: Date?, end: Date) {
-    let (id, run) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(runID))
-    let claimed = try await database.run(tenant.id, Self.claim(tenantID: tenant.id, runID: runID))
-    guard let row = claimed.last?.rows.first else {
-      throw RegistryError(
-        .alreadyRunning, "a reconciliation of this tenant is under way: `registry reconcile list` shows it")
-    }
-    let end = try row.decode("window_end", as: Date.self)
-    // An event's deadline counts from its instant, which may lie after its arrival.
-    let widening = Self.overlap.inSeconds + timing.grace(of: tenant) + Timing.toleratedFuture.inSeconds + 1
-    let start = try row.decodeIfPresent("watermark", as: Date.self)?.addingTimeInterval(-widening)
-    _ = try await database.run(
-      tenant.id, compiles: false,
-      [
-        RegistryStatements.reconciliationAbandonOthers(id, run),
-        RegistryStatements.reconciliationSubjectClear(id),
-        RegistryStatements.reconciliationRunInsert(id, run, .timestamp(start), .timestamp(end)),
-      ]
-        + SubjectFamily.allCases.map { $0.collect(tenantID: tenant.id, runID: runID, from: start, to: end) })
-    return (start, end)
-  }
-
-  /// Takes the tenant's place for a run, unless another run holds it.
-  static func claim(tenantID: UUID, runID: UUID) -> [BoundStatement] {
-    [
-      RegistryStatements.reconciliationStateInsert(.uuid(tenantID)),
-      RegistryStatements.reconciliationClaim(.uuid(tenantID), .uuid(runID), .double(lease.inSeconds)),
-    ]
-  }
-
-  private func examine(_ tenant: Tenant, _ runID: UUID, from start: Date?, to end: Date) async throws -> Int {
-    let (id, run) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(runID))
-    var examined = 0
-    while true {
-      try Task.checkCancellation()
-      let slice = try await database.run(
-        tenant.id,
-        [
-          RegistryStatements.reconciliationRenew(id, run, .double(Self.lease.inSeconds)),
-          RegistryStatements.reconciliationSlice(id, run, .int(Self.sliceSize)),
-        ])
-      guard slice.first?.affectedRows == 1 else {
-        throw RegistryError(.alreadyRunning, "this run lost its lease to another: nothing is lost, the other goes on")
-      }
-      let rows = slice.last.map { Array($0.rows) } ?? []
-      guard let first = rows.first else { break }
-      guard let family = SubjectFamily(rawValue: try first.decode("family")) else {
-        throw RegistryError(.schemaNewer, "a run holds a family of subjects that this version does not know")
-      }
-      let subjects = try rows.map { try $0.decode("subject", as: String.self) }
-      // Judged, written and struck off in one transaction: what a finding says held when it was written.
-      _ = try await database.run(
-        tenant.id, compiles: false,
-        [
-          family.judge(subjects, of: tenant, runID: runID, timing: timing),
-          RegistryStatements.reconcileVanish(id, run, .text(family.rawValue), .textArray(subjects)),
-          RegistryStatements.reconciliationSliceDone(id, run, .text(family.rawValue), .textArray(subjects)),
-          RegistryStatements.findingChangeAppend(id, run),
-          RegistryStatements.findingChangeAnnounce(id),
-        ])
-      examined += subjects.count
-    }
-    _ = try await database.runAcrossTenants([
-      RegistryStatements.reconcileForeignClaims(id, run, .timestamp(start)),
-      RegistryStatements.reconcileVanishForeignClaims(id, run),
-      RegistryStatements.findingChangeAppendForOperators(id, run),
-      RegistryStatements.findingChangeAnnounceForOperators(id),
-    ])
-    return examined
-  }
-
-  private func finish(
-    _ tenant: Tenant, _ runID: UUID, _ outcome: ReconciliationRun.Outcome, examined: Int, watermark: Date?,
-    error: String?
-  ) async throws -> ReconciliationRun {
-    let (id, run) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(runID))
-    let results = try await database.run(
-      tenant.id,
-      [
-        RegistryStatements.findingAcknowledgementEnd(id),
-        RegistryStatements.findingChangeAppend(id, run),
-        RegistryStatements.findingChangeAnnounce(id),
-        RegistryStatements.reconciliationFinish(id, run, .text(outcome.rawValue), .int(examined), .text(error)),
-        RegistryStatements.reconciliationRelease(id, run, .timestamp(watermark)),
-        RegistryStatements.reconciliationRunList(id, run, .null, .null, .int(1)),
-      ])
-    guard let row = results.last?.rows.first else { throw RegistryError.notFound("run") }
-    return try ReconciliationRun(row: row, tenant: tenant.slug)
-  }
-
   /// Lists runs, newest first.
   ///
   /// - Parameters:
   ///   - tenant: the tenant's slug.
+  ///   - started: begun in this span only.
   ///   - page: which part.
   /// - Returns: a page of runs.
   /// - Throws: `tenant_unknown`, `invalid_request` for a bad page, `database_unavailable`.
-  public func list(tenant: String, page: Page = Page()) async throws -> Listed<ReconciliationRun> {
-    let id = try await directory.require(tenant).tenant.id
-    let cursor = try Cursor(page: page)
+  public func list(
+    tenant: String, started: TimeRange = TimeRange(), page: Page = Page()
+  ) async throws -> Listed<ReconciliationRun> {
+    let id = try await directory.tenant(tenant).id
+    let cursors = directory.cursors("reconciliations", of: id, filter: started.texts)
+    let cursor = try cursors.position(of: page)
     let rows = try await database.run(
       id,
       RegistryStatements.reconciliationRunList(
-        .uuid(id), .null, .timestamp(cursor?.at), .uuid(try cursor?.uuid), .int(page.limit + 1))
+        .uuid(id), .null, .timestamp(cursor?.at), .uuid(try cursor?.uuid), .int(page.limit + 1),
+        .timestamp(started.since),
+        .timestamp(started.until))
     ).rows.map { try ReconciliationRun(row: $0, tenant: tenant) }
-    return Listed(rows, limit: page.limit) { Cursor(at: $0.startedAt, id: $0.runID.text) }
+    return Listed(rows, limit: page.limit, cursors) { Cursor(at: $0.startedAt, id: $0.runID.text) }
   }
 
   /// Shows one run.
@@ -169,11 +175,18 @@ public struct Reconciliations: Sendable {
   /// - Returns: the run.
   /// - Throws: `tenant_unknown`, `not_found`, `database_unavailable`.
   public func show(tenant: String, _ runID: UUID) async throws -> ReconciliationRun {
-    let id = try await directory.require(tenant).tenant.id
-    let rows = try await database.run(
-      id, RegistryStatements.reconciliationRunList(.uuid(id), .uuid(runID), .null, .null, .int(1))
-    ).rows
+    try await show(try await directory.tenant(tenant), runID)
+  }
+
+  /// Shows one run, of a disabled tenant too.
+  func show(_ tenant: Tenant, _ runID: UUID) async throws -> ReconciliationRun {
+    let rows = try await database.run(tenant.id, Self.one(.uuid(tenant.id), runID)).rows
     guard let row = rows.first else { throw RegistryError.notFound("run") }
-    return try ReconciliationRun(row: row, tenant: tenant)
+    return try ReconciliationRun(row: row, tenant: tenant.slug)
+  }
+
+  /// The statement for one run.
+  static func one(_ tenantID: PostgresParameter, _ runID: UUID) -> BoundStatement {
+    RegistryStatements.reconciliationRunList(tenantID, .uuid(runID), .null, .null, .int(1), .null, .null)
   }
 }

@@ -2,25 +2,9 @@ import Foundation
 import RegistryPostgres
 import RegistrySQL
 
-/// What a run examines: each family of subjects is collected by one statement and judged by another.
+/// What a run examines: each family of subjects is judged by one statement. ``FactWindow`` collects them.
 enum SubjectFamily: String, CaseIterable {
   case session, userID = "user_id", attempt, receipt, tenant, listing
-
-  /// Collects the family's subjects of a window.
-  func collect(tenantID: UUID, runID: UUID, from start: Date?, to end: Date) -> BoundStatement {
-    let (id, run) = (PostgresParameter.uuid(tenantID), PostgresParameter.uuid(runID))
-    let (start, end) = (PostgresParameter.timestamp(start), PostgresParameter.timestamp(end))
-    let statement =
-      switch self {
-      case .session: RegistryStatements.reconciliationCollectSessions(id, run, start, end)
-      case .userID: RegistryStatements.reconciliationCollectConnections(id, run, start, end)
-      case .attempt: RegistryStatements.reconciliationCollectAttempts(id, run, start, end)
-      case .receipt: RegistryStatements.reconciliationCollectReceipts(id, run, start, end)
-      case .tenant: RegistryStatements.reconciliationCollectTenant(id, run)
-      case .listing: RegistryStatements.reconciliationCollectListing(id, run)
-      }
-    return statement.plannedAnew
-  }
 
   /// Judges some of the family's subjects and writes what it finds.
   func judge(_ subjects: [String], of tenant: Tenant, runID: UUID, timing: Timing) -> BoundStatement {
@@ -38,5 +22,13 @@ enum SubjectFamily: String, CaseIterable {
         RegistryStatements.reconcileTenant(id, run, .double(timing.signatureFailing(of: tenant)), subjects)
       }
     return statement.plannedAnew
+  }
+
+  /// Asks what callbacks of some of the family's subjects claim that is no connection of the tenant's own.
+  ///
+  /// - Returns: the statement; nil for a family that has no callbacks.
+  func claims(of subjects: [String], tenantID: UUID) -> BoundStatement? {
+    guard self == .session || self == .attempt else { return nil }
+    return RegistryStatements.reconciliationClaimed(.uuid(tenantID), .text(rawValue), .textArray(subjects)).plannedAnew
   }
 }

@@ -5,7 +5,13 @@ import Foundation
 ///
 /// The first key seals, all of them open, so a key is rotated by putting a new one before the old.
 public struct MasterKeyRing: Sendable {
-  private let keys: [(id: [UInt8], key: SymmetricKey)]
+  private struct Key {
+    let id: [UInt8]
+    let sealing: SymmetricKey
+    let authenticating: SymmetricKey
+  }
+
+  private let keys: [Key]
 
   /// Reads a ring from its setting.
   ///
@@ -13,7 +19,7 @@ public struct MasterKeyRing: Sendable {
   ///   (`openssl rand -base64 32`).
   /// - Throws: ``RegistryError`` of code `invalid_request` that says which key is at fault and what a key is.
   public init(_ text: String) throws(RegistryError) {
-    var keys: [(id: [UInt8], key: SymmetricKey)] = []
+    var keys: [Key] = []
     for (number, part) in text.split(separator: ",").enumerated() {
       guard let data = Data(base64Encoded: part.trimmingCharacters(in: .whitespacesAndNewlines)), data.count == 32
       else {
@@ -21,7 +27,12 @@ public struct MasterKeyRing: Sendable {
           "REGISTRY_MASTER_KEYS",
           "key \(number + 1) is not 32 bytes in base64: make one with `openssl rand -base64 32`")
       }
-      keys.append((Array(Fingerprint.sha256(data).prefix(4)), SymmetricKey(data: data)))
+      let key = SymmetricKey(data: data)
+      keys.append(
+        Key(
+          id: Array(Fingerprint.sha256(data).prefix(4)), sealing: key,
+          authenticating: HKDF<SHA256>.deriveKey(
+            inputKeyMaterial: key, info: Data("connection-registry authentication".utf8), outputByteCount: 32)))
     }
     guard !keys.isEmpty else {
       throw RegistryError.invalid(
@@ -41,8 +52,11 @@ public struct MasterKeyRing: Sendable {
   enum Purpose: String {
     case terraAPIKey = "terra_api_key"
     case terraSigning = "terra_signing"
+    case terraUsersURL = "terra_users_url"
     case attempt
     case changeCursor = "change_cursor"
+    case endpointSecret = "endpoint_secret"
+    case answer
   }
 
   /// How many bytes a sealed text has more: version, key, nonce and tag.
@@ -50,14 +64,14 @@ public struct MasterKeyRing: Sendable {
 
   func seal(_ secret: [UInt8], tenantID: UUID, purpose: Purpose) throws -> [UInt8] {
     let first = keys[0]
-    let box = try AES.GCM.seal(secret, using: first.key, authenticating: Self.context(tenantID, purpose))
+    let box = try AES.GCM.seal(secret, using: first.sealing, authenticating: Self.context(tenantID, purpose))
     guard let combined = box.combined else {
       throw RegistryError(.internalFailure, "AES-GCM gave no combined form")
     }
     return [1] + first.id + Array(combined)
   }
 
-  func open(_ sealed: [UInt8], tenantID: UUID, purpose: Purpose) throws -> [UInt8] {
+  func open(_ sealed: [UInt8], tenantID: UUID, purpose: Purpose) throws(RegistryError) -> [UInt8] {
     let unreadable = RegistryError(
       .secretUnreadable,
       "a sealed \(purpose.rawValue) cannot be opened: REGISTRY_MASTER_KEYS lacks the key that sealed it")
@@ -65,12 +79,36 @@ public struct MasterKeyRing: Sendable {
     let id = Array(sealed[1..<5])
     for key in keys where key.id == id {
       if let box = try? AES.GCM.SealedBox(combined: sealed[5...]),
-        let opened = try? AES.GCM.open(box, using: key.key, authenticating: Self.context(tenantID, purpose))
+        let opened = try? AES.GCM.open(box, using: key.sealing, authenticating: Self.context(tenantID, purpose))
       {
         return Array(opened)
       }
     }
     throw unreadable
+  }
+
+  /// The bytes of ``authenticate(_:)``: the id of the key and half of an HMAC-SHA256.
+  static let tagLength = 4 + 16
+
+  /// A tag by which the registry knows a text of its own again; under a key derived from the first of the ring.
+  func authenticate(_ message: [UInt8]) -> [UInt8] {
+    let first = keys[0]
+    return first.id + Self.code(message, first)
+  }
+
+  /// Whether the key that made a tag is in the ring.
+  func holds(keyOf tag: [UInt8]) -> Bool { keys.contains { $0.id == Array(tag.prefix(4)) } }
+
+  /// Whether a tag was made for a message with a key of the ring; takes as long whatever the tag.
+  func isAuthentic(_ tag: [UInt8], of message: [UInt8]) -> Bool {
+    guard tag.count == Self.tagLength, let key = keys.first(where: { $0.id == Array(tag.prefix(4)) }) else {
+      return false
+    }
+    return zip(tag.dropFirst(4), Self.code(message, key)).reduce(0 as UInt8) { $0 | ($1.0 ^ $1.1) } == 0
+  }
+
+  private static func code(_ message: [UInt8], _ key: Key) -> [UInt8] {
+    Array(HMAC<SHA256>.authenticationCode(for: message, using: key.authenticating).prefix(16))
   }
 
   private static func context(_ tenantID: UUID, _ purpose: Purpose) -> [UInt8] {

@@ -48,7 +48,7 @@ struct AuthSessionOpening: Sendable {
     guard let replaced else { return named }
     guard let own = replaced.referenceID else { return named }
     guard named == nil || named.map({ $0.utf8.elementsEqual(own.utf8) }) == true else {
-      throw RegistryError.invalid(
+      throw Self.conflict(
         "reference_id", "the connection to replace belongs to another app user: leave reference_id out")
     }
     return own
@@ -57,7 +57,7 @@ struct AuthSessionOpening: Sendable {
   private static func resource(_ named: Resource?, replacing replaced: Connection?) throws -> Resource? {
     guard let replaced, let own = replaced.resource else { return named }
     guard named == nil || named?.rawValue == own else {
-      throw RegistryError.invalid("resource", "the connection to replace is of another resource: leave resource out")
+      throw Self.conflict("resource", "the connection to replace is of another resource: leave resource out")
     }
     return try? Resource(own)
   }
@@ -69,12 +69,27 @@ struct AuthSessionOpening: Sendable {
       replaced != nil && resource?.isMobileOnly == true ? .mobile : resource == nil ? .widget : .direct
     let kind = new.kind ?? usual
     if kind == .direct, resource == nil {
+      guard replaced == nil else {
+        throw Self.conflict("resource", "the resource of the connection to replace is not known: name it")
+      }
       throw RegistryError.invalid("resource", "a direct session is for one resource: name it")
+    }
+    if replaced != nil, new.kind == nil, (kind == .mobile) != (new.success == nil) {
+      throw Self.conflict(
+        "success",
+        kind == .mobile
+          ? "the connection to replace is made on a phone, without a browser: leave success and failure out"
+          : "the connection to replace is made in a browser: name success and failure")
     }
     if kind == .widget, new.resource != nil {
       throw RegistryError.invalid("resource", "a widget session lets the person choose: leave out the resource")
     }
     return kind
+  }
+
+  /// A request that another connection to replace would fit.
+  private static func conflict(_ field: String, _ message: String) -> RegistryError {
+    RegistryError(.replacesConflict, message, field: field)
   }
 
   private static func check(_ new: NewAuthSession, kind: AuthSession.Kind, idempotencyKey: String?) throws {
@@ -87,11 +102,13 @@ struct AuthSessionOpening: Sendable {
     {
       throw RegistryError.invalid("language", "a language tag such as en or zh_cn")
     }
-    if kind != .widget, new.multiAuth {
-      throw RegistryError.invalid("multi_auth", "several connections need the widget: leave out the resource")
+    // What the connection to replace makes of it is not known to who asks.
+    let isChoice = kind == .widget && (new.kind != nil || new.replaces == nil)
+    if !isChoice, new.multiAuth {
+      throw RegistryError.invalid("multi_auth", "several connections need a session of kind widget")
     }
-    if kind != .widget, !providers.isEmpty {
-      throw RegistryError.invalid("providers", "only the widget offers a choice: leave out the providers")
+    if !isChoice, !providers.isEmpty {
+      throw RegistryError.invalid("providers", "a choice of providers needs a session of kind widget")
     }
     if kind == .mobile {
       for (field, value) in [("success", new.success), ("failure", new.failure), ("language", new.language)]

@@ -48,11 +48,11 @@ struct AuthSessionRecords: Sendable {
         id, .uuid(sessionID), .text(draft.kind.rawValue), .bytes(token.sha256), .bytes(sealed),
         .text(draft.referenceID), .text(draft.resource?.rawValue), .bool(draft.multiAuth), .text(draft.success),
         .text(draft.failure), .text(draft.idempotencyKey), .bytes(draft.requestSHA256),
-        .timestamp(Date().addingTimeInterval(life)), .text(draft.channel.rawValue), .text(draft.replaces),
-        .bool(draft.isBound))
+        .timestamp(timing.now().addingTimeInterval(life)), .text(draft.channel.rawValue), .text(draft.replaces),
+        .bool(draft.isBound), ErasedSubject.fence(draft.replaces.map { [.userID($0)] } ?? [], tenantID: tenant.id))
     ]
     if let person = draft.referenceID {
-      statements.append(RegistryStatements.appUserInsert(id, .textArray([person])))
+      statements.append(RegistryStatements.appUserInsert(id, .textArray([person]), .bytesArray([])))
     }
     let inserted = try await database.run(tenant.id, naming: draft.referenceID, statements)
     return inserted[0].affectedRows > 0
@@ -67,16 +67,19 @@ struct AuthSessionRecords: Sendable {
     if let token = answer.token, draft.idempotencyKey != nil {
       sealedToken = try keyRing.seal(Array(token.utf8), tenantID: tenant.id, purpose: .attempt)
     }
+    // Of a session or an id that was erased meanwhile nothing is expected any more.
+    let fence = ErasedSubject.fence(
+      answer.userID.map { [.userID($0), .session(sessionID)] } ?? [], tenantID: tenant.id)
     var statements = [
       RegistryStatements.authSessionAnswered(
         id, .uuid(sessionID), .text(answer.userID), .text(answer.terraSessionID), .text(answer.url),
-        .timestamp(Date().addingTimeInterval(lifetime)), .bytes(sealedToken))
+        .timestamp(timing.now().addingTimeInterval(lifetime)), .bytes(sealedToken), fence)
     ]
     if let userID = answer.userID {
-      statements += [
-        Self.expectation(draft, sessionID).joinStatement(tenantID: tenant.id, userID: userID),
-        RegistryStatements.connectionChangeAppend(id, .text(userID), .text("session"), .text(sessionID.text), .null),
-      ]
+      statements.append(
+        Self.expectation(draft, sessionID).joinStatement(tenantID: tenant.id, userID: userID, fence: fence))
+      statements += ConnectionTransition.statements(
+        tenantID: tenant.id, userID: userID, cause: .session(sessionID))
     }
     if let terraSessionID = answer.terraSessionID {
       // Events that came before Terra's answer was stored were waiting for the session's reference_id.

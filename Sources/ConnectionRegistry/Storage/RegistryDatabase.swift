@@ -36,6 +36,8 @@ struct RegistryDatabase: Sendable {
   let logger: Logger
   /// Told when changes of connections were committed.
   var changeWaker: ChangeWaker?
+  /// Told after a call that wrote deliveries.
+  var deliverySignal: DeliverySignal?
 
   static let maximumTries = 4
 
@@ -49,14 +51,20 @@ struct RegistryDatabase: Sendable {
   ///   - person: the `reference_id` of the app user that the call may be the first to name.
   ///   - compiles: false where the statements join much at a time: PostgreSQL believes that compiling pays there, and
   ///     takes seconds for what then runs in a tenth of one.
+  ///   - limit: after how long a statement is broken off by the server; nil is its own setting.
+  ///   - lockLimit: after how long a statement gives up waiting for a lock; nil is the server's own setting.
+  ///   - memory: how much each join may take before it goes to disk, in MiB, where joins shall be made in memory and by
+  ///     hash, whatever the planner believes of how many rows there are; nil is the server's setting.
   ///   - statements: what to run.
   /// - Returns: one result per statement.
   /// - Throws: `database_unavailable`, `schema_not_migrated`; PostgreSQL's own error for any other refusal.
   func run(
     _ tenantID: UUID, locking keys: [String] = [], naming person: String? = nil, compiles: Bool = true,
-    _ statements: [BoundStatement]
+    limit: Duration? = nil, lockLimit: Duration? = nil, memory: Int? = nil, _ statements: [BoundStatement]
   ) async throws -> [PostgresResult] {
-    let results = try await send(tenantID, locking: keys, naming: person, compiles: compiles, statements)
+    let results = try await send(
+      tenantID, locking: keys, naming: person,
+      settings: Self.settings(compiles: compiles, limit: limit, lockLimit: lockLimit, memory: memory), statements)
     if let changeWaker,
       zip(statements, results).contains(where: {
         $0.named.name == RegistryStatements.connectionChangeAppend.name && $1.affectedRows > 0
@@ -64,15 +72,20 @@ struct RegistryDatabase: Sendable {
     {
       changeWaker.committed(tenantID)
     }
+    if let deliverySignal,
+      zip(statements, results).contains(where: { $0.named.writesDeliveries && $1.affectedRows > 0 })
+    {
+      deliverySignal.wake()
+    }
     return results
   }
 
   private func send(
-    _ tenantID: UUID, locking keys: [String], naming person: String?, compiles: Bool, _ statements: [BoundStatement]
+    _ tenantID: UUID, locking keys: [String], naming person: String?, settings: [PostgresBatch.Setting],
+    _ statements: [BoundStatement]
   ) async throws -> [PostgresResult] {
     var batch = Self.batch(statements)
-    batch.settings = [try PostgresBatch.Setting("registry.tenant_id", tenantID)]
-    if !compiles { batch.settings.append(try PostgresBatch.Setting("jit", "off")) }
+    batch.settings = [try PostgresBatch.Setting("registry.tenant_id", tenantID)] + settings
     // The tenant stands first, so that it is set once for all its calls in a transaction.
     batch.order = keys.count > 1 ? .alone : .by(tenantID.bytes + Array((keys.first ?? "").utf8))
     let isRepeatable = statements.allSatisfy(\.named.isRepeatable)
@@ -100,11 +113,34 @@ struct RegistryDatabase: Sendable {
     return result
   }
 
-  /// Runs statements across tenants.
-  func runAcrossTenants(_ statements: [BoundStatement]) async throws -> [PostgresResult] {
-    try await repeating(statements.allSatisfy(\.named.isRepeatable)) {
-      try await worker.execute(Self.batch(statements))
+  /// Runs statements across tenants. The parameters are those of ``run(_:locking:naming:compiles:limit:lockLimit:memory:_:)``.
+  func runAcrossTenants(
+    _ statements: [BoundStatement], compiles: Bool = true, limit: Duration? = nil, lockLimit: Duration? = nil,
+    memory: Int? = nil
+  ) async throws -> [PostgresResult] {
+    var batch = Self.batch(statements)
+    batch.settings = try Self.settings(compiles: compiles, limit: limit, lockLimit: lockLimit, memory: memory)
+    return try await repeating(statements.allSatisfy(\.named.isRepeatable)) { [batch] in
+      try await worker.execute(batch)
     }
+  }
+
+  static func settings(
+    compiles: Bool, limit: Duration?, lockLimit: Duration? = nil, memory: Int?
+  ) throws -> [PostgresBatch.Setting] {
+    var settings: [PostgresBatch.Setting] = []
+    if !compiles { settings.append(try PostgresBatch.Setting("jit", "off")) }
+    if let limit {
+      settings.append(try PostgresBatch.Setting("statement_timeout", "\(Int(limit.inSeconds * 1_000))"))
+    }
+    if let lockLimit {
+      settings.append(try PostgresBatch.Setting("lock_timeout", "\(Int(lockLimit.inSeconds * 1_000))"))
+    }
+    if let memory {
+      settings.append(try PostgresBatch.Setting("work_mem", "\(memory)MB"))
+      settings.append(try PostgresBatch.Setting("enable_mergejoin", "off"))
+    }
+    return settings
   }
 
   /// Makes sure that the server answers on the ways that requests take.
@@ -131,13 +167,25 @@ struct RegistryDatabase: Sendable {
       } catch let error as PostgresError
         where tries < Self.maximumTries && (isRepeatable ? error.isRetryableWhenIdempotent : error.isRetryable)
       {
-        logger.debug("repeating a transaction", metadata: ["error": "\(error.shortDescription)"])
-        try await Task.sleep(for: .milliseconds(Int.random(in: 5...(20 << tries))))
+        try await pause(afterTry: tries, error)
         tries += 1
       } catch let error as PostgresError {
         throw Self.named(error)
       }
     }
+  }
+
+  /// Waits a little before a transaction is repeated.
+  func pause(afterTry tries: Int, _ error: PostgresError) async throws {
+    logger.debug("repeating a transaction", metadata: ["error": "\(error.shortDescription)"])
+    try await Task.sleep(for: .milliseconds(Int.random(in: 5...(20 << tries))))
+  }
+}
+
+extension NamedStatement {
+  /// Whether it makes something due to be delivered.
+  fileprivate var writesDeliveries: Bool {
+    name.hasPrefix("delivery_append") || ["delivery_retry", "delivery_replay", "delivery_enable"].contains(name)
   }
 }
 

@@ -102,12 +102,12 @@ package enum RFC3339 {
     return whole.dropLast() + "." + String(repeating: "0", count: 6 - digits.count) + digits + "Z"
   }
 
-  /// Reads a time of a request, strictly: `2026-03-01T09:30:00Z`, with or without a fraction, with `Z` or an offset.
+  /// Reads a time, strictly: `2026-03-01T09:30:00Z`, with or without a fraction, with `Z` or an offset.
   ///
   /// - Parameter text: The time.
   /// - Returns: The time between the years 1 and 9999, to the microsecond; nil for anything else, a time without zone
   ///   and a day that no calendar has included.
-  package static func strictDate(from text: String) -> Date? {
+  package static func date(from text: String) -> Date? {
     var rest = Substring(text)
     func number(_ digits: Int, before mark: String = "") -> Int? {
       let part = rest.prefix(digits)
@@ -120,11 +120,13 @@ package enum RFC3339 {
     guard let year = number(4, before: "-"), let month = number(2, before: "-"), let day = number(2, before: "Tt"),
       let hour = number(2, before: ":"), let minute = number(2, before: ":"), let second = number(2)
     else { return nil }
-    var microseconds = 0.0
+    var microseconds = 0
     if rest.first == "." {
       let digits = rest.dropFirst().prefix { $0.isASCII && $0.isNumber }
-      guard (1...32).contains(digits.count), let fraction = Double("0.\(digits)") else { return nil }
-      microseconds = (fraction * 1_000_000).rounded(.down)
+      // As an integer: 0.000249 × 1,000,000 is less than 249.
+      let six = digits.prefix(6) + String(repeating: "0", count: max(0, 6 - digits.count))
+      guard (1...32).contains(digits.count), let number = Int(six) else { return nil }
+      microseconds = number
       rest = rest.dropFirst(digits.count + 1)
     }
     var offset = 0
@@ -148,15 +150,7 @@ package enum RFC3339 {
       - 719_162
     let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset
     guard (-62_135_596_800...253_402_300_799).contains(seconds) else { return nil }
-    return Date(timeIntervalSince1970: Double(seconds) + microseconds / 1_000_000)
-  }
-
-  package static func date(from text: String) -> Date? {
-    guard let dot = text.firstIndex(of: ".") else { return try? Date(text, strategy: .iso8601) }
-    let tail = text[text.index(after: dot)...]
-    let digits = tail.prefix { $0.isASCII && $0.isNumber }
-    guard !digits.isEmpty, let fraction = Double("0." + digits) else { return nil }
-    let whole = String(text[..<dot]) + tail.dropFirst(digits.count)
-    return (try? Date(whole, strategy: .iso8601))?.addingTimeInterval(fraction)
+    // Added apart, as a column's time is made, so that both are equal.
+    return Date(timeIntervalSince1970: Double(seconds)).addingTimeInterval(Double(microseconds) / 1_000_000)
   }
 }

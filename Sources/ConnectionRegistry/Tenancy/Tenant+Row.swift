@@ -12,7 +12,10 @@ extension Tenant {
       sessionExpirySeconds: try row.decodeIfPresent("session_expiry_seconds"),
       horizonSeconds: try row.decodeIfPresent("horizon_seconds"),
       signatureFailingSeconds: try row.decodeIfPresent("signature_failing_seconds"),
-      bindsBrowser: try row.decode("binds_browser"), createdAt: try row.decode("created_at"))
+      bindsBrowser: try row.decode("binds_browser"),
+      providerEverySeconds: try row.decodeIfPresent("provider_every_seconds"),
+      repair: RepairMode(rawValue: try row.decode("repair")) ?? .none,
+      copiesTerraUsers: try row.decode("copies_terra_users"), createdAt: try row.decode("created_at"))
   }
 }
 

@@ -28,6 +28,12 @@ public struct Tenant: Sendable, Hashable, Codable {
   public var signatureFailingSeconds: Double?
   /// Whether the browser that comes back from Terra must be the one that began (`/connect/…`).
   public var bindsBrowser: Bool
+  /// How often the schedule asks for Terra's listing, in seconds; 0 is never, nil is the deployment's default.
+  public var providerEverySeconds: Double?
+  /// How far the schedule's runs may go.
+  public var repair = RepairMode.none
+  /// Whether the schedule copies Terra's table `terra_users`: how it is reached is stored sealed and never shown.
+  public var copiesTerraUsers = false
   /// When the tenant was made.
   public var createdAt: Date
 
@@ -65,6 +71,10 @@ public struct NewTenant: Sendable {
   public var shadow: Bool
   /// Whether the browser that comes back from Terra must be the one that began.
   public var bindsBrowser: Bool
+  /// How often the schedule asks for Terra's listing; zero is never, nil the deployment's default.
+  public var providerEvery: Duration?
+  /// How far the schedule's runs may go.
+  public var repair: RepairMode
 
   /// Where Terra's REST API stands unless another is named (legacy generation).
   public static let defaultTerraBaseURL = "https://api.tryterra.co/v2"
@@ -89,11 +99,15 @@ public struct NewTenant: Sendable {
   ///   - shadow: whether to record and report only.
   ///   - bindsBrowser: whether the browser that comes back must be the one that began; not where a customer's own
   ///     server stands before the callbacks.
+  ///   - providerEvery: how often the schedule asks for Terra's listing: zero is never, else a minute at least; nil is
+  ///     the deployment's default.
+  ///   - repair: how far the schedule's runs may go.
   public init(
     slug: String, environment: String = "production", devID: String, terraAPIKey: String, signingSecret: String,
     terraBaseURL: String = NewTenant.defaultTerraBaseURL, terraWidgetURL: String = NewTenant.defaultTerraWidgetURL,
     returnURLs: [String], grace: Duration? = nil, sessionExpiry: Duration? = nil, horizon: Duration? = nil,
-    signatureFailingAfter: Duration? = nil, shadow: Bool = false, bindsBrowser: Bool = false
+    signatureFailingAfter: Duration? = nil, shadow: Bool = false, bindsBrowser: Bool = false,
+    providerEvery: Duration? = nil, repair: RepairMode = .none
   ) {
     self.slug = slug
     self.environment = environment
@@ -109,5 +123,7 @@ public struct NewTenant: Sendable {
     self.signatureFailingAfter = signatureFailingAfter
     self.shadow = shadow
     self.bindsBrowser = bindsBrowser
+    self.providerEvery = providerEvery
+    self.repair = repair
   }
 }

@@ -28,12 +28,15 @@ public struct Tenants: Sendable {
           .uuid(id), .text(new.slug), .text(new.environment), .text(new.devID), .text(new.terraBaseURL),
           .text(new.terraWidgetURL), .textArray(returnURLs), .double(new.grace?.inSeconds),
           .double(new.sessionExpiry?.inSeconds), .double(new.horizon?.inSeconds),
-          .double(new.signatureFailingAfter?.inSeconds), .bool(new.shadow), .bool(new.bindsBrowser)),
+          .double(new.signatureFailingAfter?.inSeconds), .bool(new.shadow), .bool(new.bindsBrowser),
+          .double(new.providerEvery?.inSeconds), .text(new.repair.rawValue)),
         RegistryStatements.tenantSecretInsertFirst(
           .uuid(id), .uuid(secretIDs[0]), .text(MasterKeyRing.Purpose.terraAPIKey.rawValue), .bytes(apiKey)),
         RegistryStatements.tenantSecretInsertFirst(
           .uuid(id), .uuid(secretIDs[1]), .text(MasterKeyRing.Purpose.terraSigning.rawValue), .bytes(signing)),
         RegistryStatements.tenantSecretList(.uuid(id)),
+        // Its place in the schedule.
+        RegistryStatements.reconciliationStateInsert(.uuid(id)),
         RegistryStatements.tenantShow(.uuid(id)),
       ])
     // After a lost answer the repetition writes nothing, but finds the secrets of its own.
@@ -80,18 +83,29 @@ public struct Tenants: Sendable {
     guard ["production", "staging", "testing"].contains(new.environment) else {
       throw RegistryError.invalid("environment", "one of production, staging, testing")
     }
-    for (field, value) in [
+    try check(texts: [
       ("dev_id", new.devID), ("terra_api_key", new.terraAPIKey), ("signing_secret", new.signingSecret),
-    ] {
-      guard !value.isEmpty, value.utf8.count <= 1_024, !value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
-        throw RegistryError.invalid(field, "1 to 1,024 bytes without control characters, as Terra's dashboard shows it")
-      }
-    }
+    ])
     try check(urls: [("terra_base_url", new.terraBaseURL), ("terra_widget_url", new.terraWidgetURL)])
     try check(durations: [
       ("grace", new.grace), ("session_expiry", new.sessionExpiry), ("horizon", new.horizon),
       ("signature_failing_after", new.signatureFailingAfter),
     ])
+    try check(providerEvery: new.providerEvery)
+  }
+
+  static func check(providerEvery every: Duration?) throws {
+    if let every, every != .zero, every < .seconds(60) {
+      throw RegistryError.invalid("provider_every", "a duration from a minute on, such as 6h, or 0s for never")
+    }
+  }
+
+  static func check(texts: [(field: String, value: String)]) throws {
+    for (field, value) in texts {
+      guard !value.isEmpty, value.utf8.count <= 1_024, !value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
+        throw RegistryError.invalid(field, "1 to 1,024 bytes without control characters, as Terra's dashboard shows it")
+      }
+    }
   }
 
   static func check(urls: [(field: String, value: String)]) throws {

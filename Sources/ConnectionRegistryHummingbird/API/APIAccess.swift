@@ -4,25 +4,19 @@ import Hummingbird
 
 /// Who asks, by the API key that the request carries.
 enum APIAccess {
-  /// Finds the key's tenant and checks what the key may do.
+  /// Finds the key's tenant, and what the key may do.
   ///
   /// - Parameters:
   ///   - request: Carries `Authorization: Bearer crk_…`.
-  ///   - scope: What the route needs; `admin` may do everything inside its tenant.
   ///   - registry: Knows the keys.
   /// - Returns: The key's tenant, id and scopes.
-  /// - Throws: ``Problem`` without one key, `RegistryError` `unauthenticated` for a key that does not hold and
-  ///   `forbidden` without the scope.
-  static func grant(
-    for request: Request, scope: APIKeyScope, registry: ConnectionRegistry
-  ) async throws -> APIKeyGrant {
+  /// - Throws: ``Problem`` without one key, `RegistryError` `unauthenticated` for a key that does not hold.
+  static func grant(for request: Request, registry: ConnectionRegistry) async throws -> APIKeyGrant {
     let presented = request.headers[values: .authorization]
     guard presented.count == 1, let token = bearerToken(presented[0]) else {
       throw Problem(.unauthenticated, "Send one API key, as \"Authorization: Bearer crk_…\".")
     }
-    let grant = try await registry.keys.authenticate(token)
-    try grant.require(scope)
-    return grant
+    return try await registry.keys.authenticate(token)
   }
 
   /// The token of `Bearer <token>`; the scheme's name is matched in any case (RFC 9110).

@@ -5,29 +5,45 @@ import Hummingbird
 /// Every operation of `/v1`, in the order of the document.
 struct APIOperations: Sendable {
   let registry: ConnectionRegistry
+  let settings: APISettings
   let all: [APIOperation]
 
-  init(registry: ConnectionRegistry) {
+  init(registry: ConnectionRegistry, settings: APISettings = APISettings()) {
     self.registry = registry
+    self.settings = settings
     all =
       SessionOperations.all(registry)
       + ConnectionOperations.all(registry)
       + [ConnectionOperations.deauthenticate(registry)]
       + AppUserOperations.all(registry)
+      + EventOperations.all(registry)
+      + ReceiptOperations.all(registry)
+      + ReconciliationOperations.all(registry)
+      + KeyOperations.all(registry)
       + ChangeOperations.all(registry)
+      + EndpointOperations.all(registry)
+      + DeliveryOperations.all(registry)
   }
 
   /// The methods that a known path answers with 405 where no operation has them.
-  private static let methods: [HTTPRequest.Method] = [
-    .get, .head, .post, .put, .patch, .delete, .options, .trace, .connect,
-  ]
+  private static let methods: [HTTPRequest.Method] =
+    [
+      .get, .head, .post, .put, .patch, .delete, .options, .trace, .connect,
+    ] + [HTTPRequest.Method("QUERY")].compactMap { $0 }
 
   /// Adds a route for each operation, and for each method that a path does not have.
-  func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
+  ///
+  /// - Parameters:
+  ///   - router: Where to add them.
+  ///   - rateLimit: Holds keys to their rate.
+  func add<Context: RequestContext>(to router: some RouterMethods<Context>, rateLimit: RateLimit) {
+    let router = router.group().add(middleware: CrossOriginMiddleware<Context>(origins: settings.origins))
+      .add(middleware: ProblemMiddleware<Context>()).add(middleware: RequestSizeMiddleware<Context>())
     for (path, operations) in Dictionary(grouping: all, by: \.path) {
       var known: Set<HTTPRequest.Method> = []
       for operation in operations {
-        let responder = APIResponder(operation: operation, registry: registry)
+        let responder = APIResponder(
+          operation: operation, registry: registry, settings: settings, rateLimit: rateLimit)
         known.insert(operation.method)
         router.on(RouterPath(operation.path), method: operation.method) { request, context in
           try await responder.respond(to: request, context: context)

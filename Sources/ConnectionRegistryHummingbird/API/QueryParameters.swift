@@ -46,7 +46,13 @@ struct QueryParameters: Sendable {
   func integer(_ name: String) -> Int? { values[name].flatMap { Int($0) } }
 
   /// The value of a parameter that is a time.
-  func time(_ name: String) -> Date? { values[name].flatMap(RFC3339.strictDate) }
+  func time(_ name: String) -> Date? { values[name].flatMap(RFC3339.date) }
+
+  /// The span that ``APIParameter/span(_:named:)`` declares.
+  func span(_ name: String? = nil) -> TimeRange {
+    let prefix = name.map { $0 + "_" } ?? ""
+    return TimeRange(since: time(prefix + "since"), until: time(prefix + "until"))
+  }
 
   /// Whether a parameter that is a flag says `true`.
   func flag(_ name: String) -> Bool { values[name] == "true" }

@@ -19,12 +19,18 @@ struct ChangeEvents: Sendable {
   let request: Request
 
   /// Whether a client asks for events rather than for a document.
+  ///
+  /// They are where they are named, not with a weight of zero, and no less than JSON (RFC 9110, section 12.5.1).
   static func areWanted(by request: Request) -> Bool {
-    request.headers[values: .accept].contains { value in
-      value.split(separator: ",").contains {
-        $0.split(separator: ";").first?.trimmingCharacters(in: .whitespaces).lowercased() == "text/event-stream"
-      }
+    var weights: [String: Double] = [:]
+    for range in request.headers[values: .accept].flatMap({ $0.split(separator: ",") }) {
+      let parts = range.split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces).lowercased() }
+      guard let type = parts.first else { continue }
+      let weight = parts.dropFirst().first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
+      weights[type] = max(weights[type] ?? 0, weight)
     }
+    let events = weights["text/event-stream"] ?? 0
+    return events > 0 && events >= weights["application/json"] ?? 0
   }
 
   /// The answer that streams.

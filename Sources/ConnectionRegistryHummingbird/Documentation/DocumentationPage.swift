@@ -91,6 +91,9 @@ struct DocumentationPage {
       }
       return "<table><tbody>\(rows.joined())</tbody></table>"
     case .named(_, let inner), .nullable(let inner): return members(inner)
+    case .variants(let object, let variants):
+      let ways = variants.map { "<li>\(prose($0.inWords))</li>" }
+      return members(object) + "<p>These go together:</p><ul>\(ways.joined())</ul>"
     case .list(let element, _): return members(element)
     default: return "<p>\(shape(schema))</p>"
     }

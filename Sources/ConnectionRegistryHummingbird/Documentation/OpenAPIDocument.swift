@@ -65,7 +65,7 @@ struct OpenAPIDocument {
     if let body = operation.body {
       members["requestBody"] = [
         "required": .boolean(!operation.bodyIsOptional),
-        "content": ["application/json": ["schema": body.document(isStrict: true)]],
+        "content": .object([operation.bodyForm.contentType: ["schema": body.document(isStrict: true)]]),
       ]
     }
     return .object(members)
@@ -123,7 +123,9 @@ struct OpenAPIDocument {
     }
     var members: [String: JSONNode] = ["description": .text(answer.description), "headers": .object(headers)]
     if let schema = answer.schema {
-      members["content"] = .object([answer.contentType: ["schema": schema.document(isStrict: false)]])
+      var content: [String: JSONNode] = [answer.contentType: ["schema": schema.document(isStrict: false)]]
+      if let type = answer.textType { content[type] = ["schema": ["type": "string"]] }
+      members["content"] = .object(content)
     }
     if !answer.links.isEmpty {
       let links = answer.links.map { link in

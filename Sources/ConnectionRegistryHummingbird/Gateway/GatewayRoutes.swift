@@ -8,6 +8,8 @@ import NIOCore
 /// `/terra/…`: Terra's API of authentication, for Terra's own clients with another base URL.
 struct GatewayRoutes: Sendable {
   let registry: ConnectionRegistry
+  /// One for this and `/v1`: a key has one rate, wherever it asks.
+  let rateLimit: RateLimit
 
   private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
 
@@ -26,10 +28,12 @@ struct GatewayRoutes: Sendable {
 
   private func answer(_ request: Request, _ context: some RequestContext) async throws -> Response {
     do {
+      try RequestSize.check(request)
       let (path, query) = Self.parts(request)
       let admission = try await registry.gateway.admit(
         method: request.method.rawValue, path: path, apiKeys: request.headers[values: .xAPIKey],
         devIDs: request.headers[values: .devID])
+      try rateLimit.count(admission.keyID)
       let answer = try await registry.gateway.answer(
         admission, rawQuery: query, contentType: request.headers[.contentType], accept: request.headers[.accept],
         body: try await Self.body(request))
@@ -39,6 +43,13 @@ struct GatewayRoutes: Sendable {
         context.logger.warning("Call not passed on", metadata: ["code": "\(error.code)", "error": "\(error)"])
       }
       return Self.response(GatewayAnswer(error))
+    } catch let problem as Problem {
+      return Self.response(GatewayAnswer(problem))
+    } catch let error as UnfinishedBody {
+      if case .departed(let cause) = error {
+        context.logger.debug("The client went in the middle of its body", metadata: ["error": "\(cause)"])
+      }
+      return Self.response(GatewayAnswer(Problem(error)))
     } catch let error as CancellationError {
       throw error
     } catch {
@@ -59,9 +70,9 @@ struct GatewayRoutes: Sendable {
 
   private static func body(_ request: Request) async throws -> [UInt8] {
     do {
-      return Array(try await request.body.collect(upTo: Gateway.maximumBodyBytes).readableBytesView)
+      return Array(try await ArrivingBody(request).collect(upTo: Gateway.maximumBodyBytes).readableBytesView)
     } catch is NIOTooManyBytesError {
-      throw RegistryError(.invalidRequest, "the body may have \(Gateway.maximumBodyBytes) bytes")
+      throw Problem(.contentTooLarge, "The body may have \(Gateway.maximumBodyBytes) bytes.")
     }
   }
 
@@ -71,5 +82,14 @@ struct GatewayRoutes: Sendable {
     headers[.retryAfter] = answer.retryAfter
     return Response(
       status: .init(code: answer.status), headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: answer.body)))
+  }
+}
+
+extension GatewayAnswer {
+  /// A problem of `/v1`'s, in the form that clients of Terra's read.
+  init(_ problem: Problem) {
+    self.init(
+      status: problem.status, code: problem.code, message: problem.detail,
+      retryAfter: problem.retryAfter.map { .seconds($0) })
   }
 }

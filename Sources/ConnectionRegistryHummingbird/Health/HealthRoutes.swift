@@ -8,14 +8,17 @@ struct HealthRoutes: Sendable {
   let registry: ConnectionRegistry
 
   func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
-    router.get("healthz") { _, _ in
-      Response(
-        status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-store"],
-        body: .init(byteBuffer: ByteBuffer(string: #"{"status":"ok"}"#)))
-    }
-    router.get("readyz") { _, _ in
-      let readiness = await registry.readiness()
-      return try JSONAnswer.response(readiness, status: readiness.ready ? .ok : .serviceUnavailable)
+    // To HEAD the group leaves the body out.
+    for method in [HTTPRequest.Method.get, .head] {
+      router.on("healthz", method: method) { _, _ in
+        Response(
+          status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-store"],
+          body: .init(byteBuffer: ByteBuffer(string: #"{"status":"ok"}"#)))
+      }
+      router.on("readyz", method: method) { _, _ in
+        let readiness = await registry.readiness()
+        return try JSONAnswer.response(readiness, status: readiness.ready ? .ok : .serviceUnavailable)
+      }
     }
   }
 }

@@ -30,20 +30,39 @@ struct ProblemCode: Sendable, Hashable {
   static let tenantUnknown = ProblemCode(.tenantUnknown, "No tenant has this slug, or it was just disabled.")
   static let methodNotAllowed = ProblemCode(
     405, "method_not_allowed", "The path is known, the method is not; `Allow` lists those that are.")
+  static let bodyTimedOut = ProblemCode(408, "body_timed_out", "The request's body did not arrive in time.")
   static let tenantExists = ProblemCode(.tenantExists, "A tenant with this slug exists.")
   static let idempotencyConflict = ProblemCode(
     .idempotencyConflict, "The `Idempotency-Key` was used with another request: use a new one.")
   static let idempotencyInProgress = ProblemCode(
-    409, "idempotency_in_progress", "The first request with this `Idempotency-Key` is under way: try again shortly.")
+    .idempotencyInProgress, "The first request with this `Idempotency-Key` is under way: try again shortly.")
+  static let mergeConflict = ProblemCode(
+    .mergeConflict, "The app user was merged into another before, or, for a merge, the other into this one.")
+  static let erasureUnfinished = ProblemCode(
+    .erasureUnfinished, "Others write for too long: ask again, and the erasure goes on where it stopped.")
+  static let replacesConflict = ProblemCode(
+    .replacesConflict,
+    "The connection to replace is another app user's or resource's, or is made in another way; `detail` says which.")
+  static let wrongDisposition = ProblemCode(
+    .wrongDisposition,
+    "Only a receipt in quarantine can be accepted, and only an unreadable one or one of unknown type replayed.")
+  static let endpointDisabled = ProblemCode(
+    .endpointDisabled, "The endpoint is disabled, so nothing is sent to it: enable it first.")
+  static let limitReached = ProblemCode(
+    .limitReached, "There are as many of these already as there may be; `detail` says how many.")
+  static let keyEnded = ProblemCode(.keyEnded, "The API key is revoked or has ended: create a new one.")
   static let alreadyRunning = ProblemCode(.alreadyRunning, "A reconciliation of this tenant is under way.")
   static let findingResolved = ProblemCode(
     .findingResolved, "The finding is resolved: there is nothing to acknowledge.")
+  static let repairNotUndoable = ProblemCode(
+    .repairNotUndoable,
+    "The repair no longer holds, something newer was recorded, or Terra says otherwise; `detail` says which.")
   static let preconditionFailed = ProblemCode(
-    412, "precondition_failed", "The object has changed since the `ETag` in `If-Match` was given: read it again.")
+    .preconditionFailed, "The object has changed since the `ETag` in `If-Match` was given: read it again.")
   static let contentTooLarge = ProblemCode(413, "content_too_large", "The body is larger than the operation takes.")
   static let uriTooLong = ProblemCode(414, "uri_too_long", "The path and the query together are too long.")
   static let unsupportedMediaType = ProblemCode(
-    415, "unsupported_media_type", "The body must be `application/json`, in UTF-8.")
+    415, "unsupported_media_type", "The body's type is not the one that the operation takes, or not in UTF-8.")
   static let rateLimited = ProblemCode(
     429, "rate_limited", "The API key has made too many requests: wait as long as `Retry-After` says.")
   static let headersTooLarge = ProblemCode(431, "headers_too_large", "The request's headers are too large.")
@@ -55,6 +74,8 @@ struct ProblemCode: Sendable, Hashable {
     .terraRequestRefused, "Terra does not take what was asked for, such as the resource: mend the request.")
   static let shadowMode = ProblemCode(
     .shadowMode, "The tenant only records, beside a live system: nothing is begun or ended for it.")
+  static let terraUsersUnreadable = ProblemCode(
+    .terraUsersUnreadable, "The table that Terra's SQL destination keeps cannot be read; `detail` says why.")
   static let terraUserLimit = ProblemCode(
     .terraUserLimit, "The environment at Terra holds as many connections as it may (50 outside production).")
   static let terraAnswerUnusable = ProblemCode(
@@ -82,12 +103,15 @@ struct ProblemCode: Sendable, Hashable {
   /// All codes, by status.
   static let all: [ProblemCode] = [
     invalidRequest, invalidJSON, returnURLNotAllowed, terraRequestRefused, unauthenticated, forbidden, notFound,
-    tenantUnknown,
-    methodNotAllowed, tenantExists, idempotencyConflict, idempotencyInProgress, alreadyRunning, findingResolved,
-    shadowMode, terraUserLimit, preconditionFailed,
+    tenantUnknown, methodNotAllowed, bodyTimedOut, tenantExists, idempotencyConflict, idempotencyInProgress,
+    alreadyRunning, findingResolved, repairNotUndoable, mergeConflict, replacesConflict, wrongDisposition,
+    endpointDisabled, limitReached,
+    keyEnded, shadowMode,
+    terraUserLimit, preconditionFailed,
     contentTooLarge, uriTooLong, unsupportedMediaType, rateLimited, headersTooLarge, internalFailure, secretUnreadable,
     terraAnswerUnusable, terraCredentialsRefused, terraEndpointRetired, terraNotSetUp, terraRefused, terraUnavailable,
-    databaseUnavailable, schemaNotMigrated, schemaNewer, terraRateLimited, timedOut, terraTimedOut,
+    terraUsersUnreadable, databaseUnavailable, schemaNotMigrated, schemaNewer, terraRateLimited, erasureUnfinished,
+    timedOut, terraTimedOut,
   ]
 
   /// What may go wrong with every operation that asks Terra.

@@ -41,7 +41,11 @@ public struct RegistryRequestMiddleware<Context: RequestContext>: RouterMiddlewa
     let clock = ContinuousClock()
     let start = clock.now
     return try await identifier.handle(request, context: context) { request, context in
-      let response = try await problems.handle(request, context: context, next: next)
+      let response = try await problems.handle(request, context: context) { request, context in
+        // Where there is no route, nothing else looks.
+        if context.endpointPath == nil { try RequestSize.check(request) }
+        return try await next(request, context)
+      }
       let route = context.endpointPath ?? "NotFound"
       let method = RequestTimers.known.contains(request.method) ? request.method.rawValue : "_OTHER"
       let duration = start.duration(to: clock.now)

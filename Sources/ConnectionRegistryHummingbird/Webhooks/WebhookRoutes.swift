@@ -16,7 +16,7 @@ struct WebhookRoutes: Sendable {
   /// Hands the headers, repeated ones included, and the body as it streams in to the registry, which sets the limits.
   private func receive(_ request: Request, tenant: String) async throws -> Response {
     let answer = try await registry.webhooks.receive(
-      tenant: tenant, headers: request.headers.map { ($0.name.rawName, $0.value) }, body: request.body)
+      tenant: tenant, headers: request.headers.map { ($0.name.rawName, $0.value) }, body: ArrivingBody(request))
     switch answer.status {
     case 200:
       return Response(

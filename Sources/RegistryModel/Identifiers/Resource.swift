@@ -57,7 +57,7 @@ public struct Resource: TextIdentifier, CustomStringConvertible {
 }
 
 extension Resource {
-  private static let onPhonesOnly: Set<String> = [
+  package static let onPhonesOnly: Set<String> = [
     "APPLE", "APPLE_HEALTH", "SAMSUNG", "GOOGLEFIT", "GOOGLE_FIT", "HEALTH_CONNECT", "FREESTYLELIBRESDK", "WEAROS",
   ]
 

@@ -19,6 +19,12 @@ public enum FindingSeverity: String, Sendable, Hashable, CaseIterable, Codable, 
     }
   }
 
+  /// At which ages a finding that matters so much escalates while nobody has acknowledged it, in seconds: when it is
+  /// overdue, and at each greater step of ``FindingAge``.
+  public var escalations: [Double] {
+    [target] + FindingAge.allCases.map(\.upperBound).filter { $0 > target && $0.isFinite }
+  }
+
   private var order: Int {
     switch self {
     case .info: 0

@@ -71,6 +71,22 @@ extension PostgresPool {
       try require(role?.utf8.contains(0) != true, "the role must not hold a NUL character")
       return try ConnectionTarget(parsing: connectionString)
     }
+
+    /// Refuses a connection string that leaves a part of the login to the process's environment: libpq would take `PGHOST`,
+    /// `PGUSER` and `PGPASSWORD`, which belong to another database, and tell them to whoever is named by a stranger
+    /// (PostgreSQL manual, 34.15).
+    ///
+    /// - Throws: `invalidConfiguration` where host or user are missing, where the password is and the environment has one, or
+    ///   where the string cannot be parsed.
+    public func requireOwnLogin() throws(PostgresError) {
+      let left = try ConnectionTarget(parsing: connectionString).leftToEnvironment
+      guard left.isEmpty else {
+        throw PostgresError(
+          .invalidConfiguration,
+          "the connection string must name \(left.joined(separator: ", ")) itself: what it lacks would be taken from this "
+            + "process's environment, where it belongs to another database")
+      }
+    }
   }
 }
 

@@ -27,6 +27,8 @@ struct ConnectionTarget: Sendable {
   let connectTimeout: Duration?
   /// The `options` of the string.
   let options: String?
+  /// What of a login the string leaves to the process's environment.
+  let leftToEnvironment: [String]
 
   /// Takes a connection string apart.
   /// - Throws: `invalidConfiguration` when libpq cannot parse it. libpq's own words may quote a part of the password,
@@ -40,6 +42,11 @@ struct ConnectionTarget: Sendable {
     }
     defer { PQconninfoFree(entries) }
     var values = Self.values(entries)
+    leftToEnvironment = [
+      values["host"] ?? values["hostaddr"] ?? values["service"] == nil ? "host" : nil,
+      values["user"] ?? values["service"] == nil ? "user" : nil,
+      values["password"] ?? values["passfile"] == nil && getenv("PGPASSWORD") != nil ? "password" : nil,
+    ].compactMap { $0 }
     if values["host"] == nil, values["hostaddr"] == nil, let defaults = PQconndefaults() {
       // The environment and the service file may name several hosts as well.
       values.merge(Self.values(defaults)) { given, _ in given }

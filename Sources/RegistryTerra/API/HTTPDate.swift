@@ -1,9 +1,9 @@
 /// Dates in HTTP headers, in the form that RFC 9110 prescribes: `Sun, 06 Nov 1994 08:49:37 GMT`.
-enum HTTPDate {
+package enum HTTPDate {
   private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
   /// Seconds since 1970; nil for any other form.
-  static func seconds(of text: String) -> Int64? {
+  package static func seconds(of text: String) -> Int64? {
     let parts = text.split(separator: " ")
     guard parts.count == 6, parts[5] == "GMT", let day = DecimalDigits.value(of: parts[1]), (1...31).contains(day),
       let month = months.firstIndex(of: String(parts[2])), let year = DecimalDigits.value(of: parts[3]),

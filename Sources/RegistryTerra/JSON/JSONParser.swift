@@ -9,6 +9,8 @@ package struct JSONParser {
   private let bytes: [UInt8]
   private var position = 0
   private var depth = 0
+  /// A name that one object has twice.
+  private var repeated: String?
 
   private init(_ bytes: [UInt8]) {
     self.bytes = bytes
@@ -25,6 +27,18 @@ package struct JSONParser {
     parser.skipWhitespace()
     guard parser.position == parser.bytes.count else { throw parser.error("goes on after its JSON value") }
     return value
+  }
+
+  /// A name that some object of a document has twice: readers differ in which of the two they take.
+  ///
+  /// - Parameter bytes: one JSON document in UTF-8.
+  /// - Returns: the last such name; nil where there is none.
+  /// - Throws: ``JSONSyntaxError`` as ``parse(_:)`` does.
+  package static func repeatedName(in bytes: some Sequence<UInt8>) throws(JSONSyntaxError) -> String? {
+    var parser = JSONParser(Array(bytes))
+    parser.skipWhitespace()
+    _ = try parser.value()
+    return parser.repeated
   }
 
   private func error(_ problem: String) -> JSONSyntaxError {
@@ -77,7 +91,7 @@ package struct JSONParser {
       guard take(":") else { throw error("lacks a colon after the name of a member") }
       skipWhitespace()
       let value = try value()
-      if let name = name.text { members[name] = value }
+      if let name = name.text, members.updateValue(value, forKey: name) != nil { repeated = name }
       skipWhitespace()
       if take("}") { return .object(members) }
       guard take(",") else { throw error("lacks a comma or brace in an object") }

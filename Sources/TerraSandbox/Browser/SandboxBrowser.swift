@@ -93,6 +93,39 @@ public actor SandboxBrowser {
     return visit
   }
 
+  /// Connects several providers in one widget session that allows it, and goes back to the app.
+  ///
+  /// - Parameters:
+  ///   - loginURL: the widget's `url`.
+  ///   - resources: the providers, one after the other.
+  /// - Returns: what the browser went through.
+  /// - Throws: ``SandboxBrowserError`` when the URL is no login page or the page refuses.
+  @discardableResult
+  public func visit(_ loginURL: String, pickingAll resources: [String]) async throws -> BrowserVisit {
+    guard let attempt = await self.sandbox.attempt(loginURL: loginURL) else { throw SandboxBrowserError.notALoginPage }
+    for resource in resources {
+      let answer = try await self.load(loginURL, form: [("decision", "approve"), ("resource", resource)])
+      guard answer.location != nil else { throw SandboxBrowserError.unexpectedAnswer(status: answer.status) }
+    }
+    let answer = try await self.load(loginURL, form: [("decision", "finish")])
+    guard let location = answer.location else { throw SandboxBrowserError.unexpectedAnswer(status: answer.status) }
+    var visit = BrowserVisit(attempt: attempt, decision: .approved)
+    try await self.goBack(to: location, attempt: attempt, into: &visit)
+    return visit
+  }
+
+  /// Goes to a page of the app's once more, as the back button and a restored tab do.
+  ///
+  /// - Parameters:
+  ///   - arrival: an earlier arrival.
+  ///   - visit: the visit that it was a part of; gets the arrival too.
+  /// - Throws: `CancellationError`.
+  public func repeatArrival(_ arrival: BrowserVisit.Arrival, of visit: inout BrowserVisit) async throws {
+    let isSuccess = visit.attempt.successURL.map { Self.matches(arrival.url, base: $0) } ?? false
+    _ = try await self.arrive(
+      arrival.url, isSuccess: isSuccess, fault: .redirectReloaded, visit.attempt, into: &visit)
+  }
+
   // MARK: The way back
 
   private func goBack(to location: String, attempt: Attempt, into visit: inout BrowserVisit) async throws {

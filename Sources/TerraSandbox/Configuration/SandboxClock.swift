@@ -10,6 +10,15 @@ public protocol SandboxClock: Sendable {
   /// - Parameter seconds: how long, in seconds; zero or less returns at once.
   /// - Throws: `CancellationError` when the task is cancelled while it waits.
   func wait(seconds: Double) async throws
+
+  /// Is told each time the sandbox has finished something or waits for something else of its own, so that whoever moves a
+  /// clock by hand knows when nothing more happens at the present moment.
+  func noteProgress()
+}
+
+extension SandboxClock {
+  /// Does nothing.
+  public func noteProgress() {}
 }
 
 /// The clock on the wall: real time and real waiting.

@@ -17,6 +17,9 @@ public struct SandboxConfiguration: Sendable, Codable {
   public var thresholds: SandboxThresholds
   /// Which faults happen how often.
   public var faults: FaultSettings
+  /// Whether the ledger holds what the API answered about connections: pages of the listing and single ones. Off,
+  /// because a long listing that is read often fills the memory.
+  public var recordsAnswers = false
 
   /// Creates a configuration.
   ///

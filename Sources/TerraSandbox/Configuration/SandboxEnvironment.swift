@@ -45,6 +45,11 @@ public struct SandboxEnvironment: Sendable, Hashable, Codable {
   public var signsWithWrongSecret: Bool
   /// What is wrong with the listing of connections; nil for nothing.
   public var listingFault: ListingFault?
+  /// The slug of the environment whose connections the API shows instead of this one's own, as it does where a tenant
+  /// was given another environment's key; nil for this one.
+  public var answersAs: String?
+  /// The same for questions about single connections only, as where the key is changed behind the listing.
+  public var answersSinglyAs: String?
   /// The greatest number of connections on a page of the listing, whatever is asked for; nil for what is asked for.
   public var listingPageSize: Int?
 
@@ -90,6 +95,8 @@ public struct SandboxEnvironment: Sendable, Hashable, Codable {
     case signsWithWrongSecret = "signs_with_wrong_secret"
     case listingFault = "listing_fault"
     case listingPageSize = "listing_page_size"
+    case answersAs = "answers_as"
+    case answersSinglyAs = "answers_singly_as"
   }
 
   /// Reads an environment; only `slug` is required, everything else has the defaults of the initialiser.
@@ -111,6 +118,8 @@ public struct SandboxEnvironment: Sendable, Hashable, Codable {
     self.answersServerError = try values.decodeIfPresent(Bool.self, forKey: .answersServerError) ?? false
     self.signsWithWrongSecret = try values.decodeIfPresent(Bool.self, forKey: .signsWithWrongSecret) ?? false
     self.listingFault = try values.decodeIfPresent(ListingFault.self, forKey: .listingFault)
+    self.answersAs = try values.decodeIfPresent(String.self, forKey: .answersAs)
+    self.answersSinglyAs = try values.decodeIfPresent(String.self, forKey: .answersSinglyAs)
     self.listingPageSize = try values.decodeIfPresent(Int.self, forKey: .listingPageSize).map { max(1, $0) }
   }
 

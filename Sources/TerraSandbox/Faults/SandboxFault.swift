@@ -42,6 +42,8 @@ public enum SandboxFault: String, Sendable, Hashable, CaseIterable, Codable {
   case redirectAlteredReference = "redirect_altered_reference"
   /// The browser comes back with another `resource`.
   case redirectAlteredResource = "redirect_altered_resource"
+  /// The browser comes back with another `user_id`, an invented one.
+  case redirectAlteredUser = "redirect_altered_user"
   /// The browser comes back to the failure URL although the authentication succeeded.
   case redirectFailureAfterSuccess = "redirect_failure_after_success"
 
@@ -64,6 +66,8 @@ public enum SandboxFault: String, Sendable, Hashable, CaseIterable, Codable {
   case reauthUnknownOld = "reauth_unknown_old"
   /// A `user_reauth` without an old id.
   case reauthNullOld = "reauth_null_old"
+  /// The account was connected before, and the `user_reauth` that ends the earlier connection is never sent.
+  case reauthLost = "reauth_lost"
   /// The account was connected before by another app user. Legacy generation: replaced; access: both are kept.
   case sharedAccount = "shared_account"
   /// A second `auth` event of the same id names another `reference_id`.
@@ -76,6 +80,8 @@ public enum SandboxFault: String, Sendable, Hashable, CaseIterable, Codable {
   case providerRevocation = "provider_revocation"
   /// Some time later the connection is deauthenticated through Terra.
   case deauthentication
+  /// Some time later the connection is deauthenticated through Terra, and the webhook is never sent.
+  case deauthenticationLost = "deauthentication_lost"
   /// Some time later the provider rejects Terra's token.
   case connectionError = "connection_error"
   /// Some time later the person changes the permissions.
@@ -102,12 +108,13 @@ public enum SandboxFault: String, Sendable, Hashable, CaseIterable, Codable {
     case .webhookDropped, .webhookDuplicated, .webhookDuplicatedNewTrace, .webhookReordered, .webhookDelayedSeconds,
       .webhookDelayedHours, .webhookPastHorizon, .webhookWrongSecret:
       .webhook
-    case .redirectLost, .redirectReloaded, .redirectAlteredReference, .redirectAlteredResource,
+    case .redirectLost, .redirectReloaded, .redirectAlteredReference, .redirectAlteredResource, .redirectAlteredUser,
       .redirectFailureAfterSuccess:
       .redirect
     case .forgedToken, .forgedCrossTenant, .stolenToken: .forgery
-    case .reauthAuthFirst, .reauthReauthFirst, .reauthUnknownOld, .reauthNullOld, .sharedAccount, .secondReference,
-      .secondAccount, .noReference, .providerRevocation, .deauthentication, .connectionError, .permissionChange:
+    case .reauthAuthFirst, .reauthReauthFirst, .reauthUnknownOld, .reauthNullOld, .reauthLost, .sharedAccount,
+      .secondReference, .secondAccount, .noReference, .providerRevocation, .deauthentication, .deauthenticationLost,
+      .connectionError, .permissionChange:
       .connection
     }
   }

@@ -19,7 +19,7 @@ extension LedgerRecord {
       [
         "record": "session", "tenant": .string(session.tenant), "session_id": .string(session.sessionID),
         "attempt_token_sha256": .string(session.attemptTokenSHA256), "expires_at": .number(session.expiresAt),
-        "reference_id": .string(session.referenceID), "resource": .text(session.resource),
+        "reference_id": .text(session.referenceID), "resource": .text(session.resource),
         "at": .number(session.at),
       ]
     case .outcome(let outcome):
@@ -50,6 +50,8 @@ extension LedgerRecord {
         "state": connection.isLive ? "live" : "ended", "reference_id": .text(connection.referenceID),
         "resource": .string(connection.resource), "at": .number(connection.at),
       ]
+    case .page(let page): page.json
+    case .answer(let answer): answer.json
     }
   }
 

@@ -17,6 +17,10 @@ public enum LedgerRecord: Sendable, Hashable {
   case callback(Callback)
   /// A connection began or ended at Terra.
   case connection(Connection)
+  /// A page of the listing was answered.
+  case page(Page)
+  /// A question about one connection, or a request to end it, was answered.
+  case answer(Answer)
 
   /// An attempt to connect.
   public struct Attempt: Sendable, Hashable {
@@ -54,8 +58,8 @@ public enum LedgerRecord: Sendable, Hashable {
     public var attemptTokenSHA256: String
     /// When the session expires, in seconds since 1970.
     public var expiresAt: Double
-    /// The app user.
-    public var referenceID: String
+    /// The app user; nil where the session names none.
+    public var referenceID: String?
     /// The provider; nil for a widget session.
     public var resource: String?
     /// When, in seconds since 1970.
@@ -68,11 +72,11 @@ public enum LedgerRecord: Sendable, Hashable {
     ///   - sessionID: the registry's id of the session.
     ///   - attemptTokenSHA256: SHA-256 of the attempt token, lower-case hexadecimal.
     ///   - expiresAt: seconds since 1970.
-    ///   - referenceID: the app user.
+    ///   - referenceID: the app user; nil where the session names none.
     ///   - resource: the provider; nil for a widget session.
     ///   - at: seconds since 1970.
     public init(
-      tenant: String, sessionID: String, attemptTokenSHA256: String, expiresAt: Double, referenceID: String,
+      tenant: String, sessionID: String, attemptTokenSHA256: String, expiresAt: Double, referenceID: String?,
       resource: String?, at: Double
     ) {
       self.tenant = tenant

@@ -8,19 +8,35 @@ extension SandboxRoutes {
     guard let userID = Self.text(call.parameter("user_id")) else {
       throw call.problem(.badRequest, "user_id is missing")
     }
+    func note(_ status: Int) async {
+      await self.sandbox.note(
+        .answer(
+          .init(
+            tenant: call.environment.slug, userID: userID, isEnding: true, status: status,
+            at: self.sandbox.clock.now().timeIntervalSince1970)))
+    }
     do {
       try await self.sandbox.deauthenticate(tenant: call.environment.slug, userID: userID)
     } catch let refusal as SandboxRefusal {
+      await note(404)
       throw call.problem(refusal)
     }
+    await note(200)
     return Response.json(["status": "success"])
   }
 
   /// `GET /userInfo` by `user_id` or by `reference_id`.
   func userInfo(_ call: TerraCall) async throws -> Response {
-    let slug = call.environment.slug
+    let slug = call.environment.answersSinglyAs ?? call.shownEnvironment
     if let userID = Self.text(call.parameter("user_id")) {
-      guard let connection = await self.world.connection(tenant: slug, userID: userID) else {
+      let isLost = await self.isLost(userID, call)
+      let known = isLost ? nil : await self.world.connection(tenant: slug, userID: userID)
+      await self.sandbox.note(
+        .answer(
+          .init(
+            tenant: call.environment.slug, userID: userID, isEnding: false, status: known == nil ? 404 : 200,
+            at: self.sandbox.clock.now().timeIntervalSince1970)))
+      guard let connection = known else {
         throw call.problem(.notFound, "User not found")
       }
       return Response.json([
@@ -46,7 +62,7 @@ extension SandboxRoutes {
   func bulkUserInfo(_ call: TerraCall) async throws -> Response {
     var objects: [JSONValue] = []
     for userID in try call.decode([String].self) {
-      if let connection = await self.world.connection(tenant: call.environment.slug, userID: userID) {
+      if let connection = await self.world.connection(tenant: call.shownEnvironment, userID: userID) {
         objects.append(self.object(connection, call))
       }
     }

@@ -57,6 +57,9 @@ struct TerraCall: Sendable {
     }
   }
 
+  /// The slug of the environment whose connections are shown.
+  var shownEnvironment: String { self.environment.answersAs ?? self.environment.slug }
+
   /// The value of a query parameter; nil where it is absent.
   func parameter(_ name: String) -> String? {
     self.query.first { $0.name == name }?.value

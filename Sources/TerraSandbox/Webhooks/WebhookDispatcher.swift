@@ -23,6 +23,8 @@ final class WebhookDispatcher: Sendable {
 
   private struct Idle {
     var pending = 0
+    /// Of these, what those that wait for another webhook wait for.
+    var followed: [String: StartupSignal<Void>] = [:]
     var waiters: [UUID: CheckedContinuation<Void, Never>] = [:]
   }
 
@@ -42,6 +44,9 @@ final class WebhookDispatcher: Sendable {
 
   /// How many pieces of work are not finished, those that wait for their time included.
   var pending: Int { self.idle.withLock { $0.pending } }
+
+  /// How many of these wait for the first try of another webhook.
+  var following: Int { self.idle.withLock { $0.followed.values.count { !$0.isResolved } } }
 
   /// Sends a webhook until it is answered with 2xx or its tries are used up.
   func deliver(_ webhook: Webhook) {
@@ -99,12 +104,20 @@ final class WebhookDispatcher: Sendable {
       return Array(idle.waiters.values)
     }
     for waiter in waiters { waiter.resume() }
+    self.clock.noteProgress()
+  }
+
+  private func follow(_ signal: StartupSignal<Void>, by emissionID: String) async {
+    self.idle.withLock { $0.followed[emissionID] = signal }
+    self.clock.noteProgress()
+    try? await signal.value()
+    self.idle.withLock { $0.followed[emissionID] = nil }
   }
 
   private func send(_ webhook: Webhook, client: HTTPClient) async {
     // Whoever follows must not wait for one that is given up.
     defer { webhook.announces?.resolve(.success(())) }
-    if let follows = webhook.follows { try? await follows.value() }
+    if let follows = webhook.follows { await self.follow(follows, by: webhook.emissionID) }
     guard (try? await self.clock.wait(seconds: webhook.holdBack)) != nil else { return }
     for number in 1...self.settings.maximumTries {
       let answered = await self.limit.withPermit { await self.trySending(webhook, number: number, client: client) }

@@ -1,7 +1,7 @@
 /// An event about a connection, as Terra would tell it. The two generations write it differently.
-struct WebhookEvent: Sendable {
+package struct WebhookEvent: Sendable {
   /// What the event says.
-  enum Kind: String, Sendable {
+  package enum Kind: String, Sendable {
     case authSuccess = "auth_success"
     case authFailure = "auth_failure"
     case userReauth = "user_reauth"
@@ -24,6 +24,23 @@ struct WebhookEvent: Sendable {
   var flowID: String?
   var scopesAdded = ""
   var scopesRemoved = ""
+
+  /// Describes an event.
+  package init(
+    kind: Kind, connection: TerraConnection? = nil, oldConnection: TerraConnection? = nil, referenceID: String? = nil,
+    widgetSessionID: String? = nil, reason: String? = nil, flowID: String? = nil, scopesAdded: String = "",
+    scopesRemoved: String = ""
+  ) {
+    self.kind = kind
+    self.connection = connection
+    self.oldConnection = oldConnection
+    self.referenceID = referenceID
+    self.widgetSessionID = widgetSessionID
+    self.reason = reason
+    self.flowID = flowID
+    self.scopesAdded = scopesAdded
+    self.scopesRemoved = scopesRemoved
+  }
 
   /// The event's `type` in a generation.
   func type(_ generation: SandboxGeneration) -> String {
@@ -49,7 +66,7 @@ struct WebhookEvent: Sendable {
   }
 
   /// The body with its members in the order in which Terra's own examples show them.
-  func body(_ generation: SandboxGeneration) -> JSONValue {
+  package func body(_ generation: SandboxGeneration) -> JSONValue {
     typealias Member = JSONValue.Member
     let legacy = generation == .legacy
     var members = [Member("type", .string(self.type(generation))), Member("status", .string(self.status))]

@@ -119,6 +119,8 @@ extension SandboxWorld {
     switch followUp.act {
     case .revoke: change = try? self.revoke(tenant: tenant, userID: userID, now: now)
     case .deauthenticate: change = try? self.deauthenticate(tenant: tenant, userID: userID, now: now)
+    case .deauthenticateUnheard:
+      change = try? self.deauthenticate(tenant: tenant, userID: userID, now: now)
     case .connectionError: change = try? self.fail(tenant: tenant, userID: userID)
     case .permissionChange:
       change = try? self.changePermissions(tenant: tenant, userID: userID, added: ["BODY_EXPORT"], removed: [])
@@ -126,7 +128,10 @@ extension SandboxWorld {
       change = try? self.repeatAuthentication(tenant: tenant, userID: userID, referenceID: referenceID, now: now)
     }
     var result = change ?? WorldChange()
-    for index in result.orders.indices { result.orders[index].attemptID = followUp.attemptID }
+    for index in result.orders.indices {
+      result.orders[index].attemptID = followUp.attemptID
+      if case .deauthenticateUnheard = followUp.act { result.orders[index].isDropped = true }
+    }
     return result
   }
 

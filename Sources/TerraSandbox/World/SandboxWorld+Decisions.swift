@@ -122,7 +122,7 @@ extension SandboxWorld {
       change.orders += made.change.orders
     }
     switch story {
-    case .reauthAuthFirst, .reauthReauthFirst:
+    case .reauthAuthFirst, .reauthReauthFirst, .reauthLost:
       if !hasUsual { try before(attempt.referenceID, usual) }
       return usual
     case .secondAccount:
@@ -165,7 +165,9 @@ extension SandboxWorld {
     var auth = auth
     // Between two webhooks that belong together; where the grace is minutes, nobody wants to wait for a part of it.
     let pause = min(2, self.thresholds.delayBelowGrace(plan.draw("pause")) / 2)
-    let authFirst = plan.has(.reauthAuthFirst) || (!plan.has(.reauthReauthFirst) && plan.draw("pair") < 0.5)
+    let authFirst =
+      plan.has(.reauthAuthFirst) || plan.has(.reauthLost)
+      || (!plan.has(.reauthReauthFirst) && plan.draw("pair") < 0.5)
     let signal = StartupSignal<Void>()
     if authFirst {
       auth.announces = signal
@@ -191,6 +193,7 @@ extension SandboxWorld {
       if authFirst {
         reauth.follows = signal
         reauth.holdBack = pause
+        reauth.isDropped = plan.has(.reauthLost)
       } else if index == 0 {
         reauth.announces = signal
       }
@@ -210,6 +213,7 @@ extension SandboxWorld {
     switch story {
     case .providerRevocation: later(.revoke)
     case .deauthentication: later(.deauthenticate)
+    case .deauthenticationLost: later(.deauthenticateUnheard)
     case .connectionError: later(.connectionError)
     case .permissionChange: later(.permissionChange)
     case .secondReference: later(.secondReference("other-\(attempt.attemptID)"))
@@ -224,6 +228,7 @@ extension SandboxWorld {
     switch attempt.plan.fault(in: .redirect) {
     case .redirectAlteredReference: redirect.referenceID = "altered-\(attempt.attemptID)"
     case .redirectAlteredResource: redirect.resource = ProviderCatalogue.other(than: resource, plan: attempt.plan)
+    case .redirectAlteredUser: redirect.userID = identifier()
     case .redirectFailureAfterSuccess:
       redirect.isSuccess = false
       redirect.target = attempt.failureURL

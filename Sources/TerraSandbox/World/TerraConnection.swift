@@ -1,7 +1,7 @@
-import Foundation
+package import Foundation
 
 /// One authenticated account of one person at one provider, as Terra keeps it.
-struct TerraConnection: Sendable, Hashable {
+package struct TerraConnection: Sendable, Hashable {
   let userID: String
   var referenceID: String?
   let resource: String
@@ -12,6 +12,22 @@ struct TerraConnection: Sendable, Hashable {
   var lastWebhookUpdate: Date?
   /// Names the person's account at the provider; the same account connected again has the same name.
   let account: String
+
+  /// Describes a connection.
+  package init(
+    userID: String, referenceID: String?, resource: String, scopes: String, isActive: Bool, isAuthenticated: Bool,
+    createdAt: Date, lastWebhookUpdate: Date? = nil, account: String
+  ) {
+    self.userID = userID
+    self.referenceID = referenceID
+    self.resource = resource
+    self.scopes = scopes
+    self.isActive = isActive
+    self.isAuthenticated = isAuthenticated
+    self.createdAt = createdAt
+    self.lastWebhookUpdate = lastWebhookUpdate
+    self.account = account
+  }
 
   /// The scopes that a new connection has.
   static let defaultScopes = "ACTIVITY_EXPORT,HEALTH_EXPORT"

@@ -31,6 +31,8 @@ struct WorldChange: Sendable {
     enum Act: Sendable {
       case revoke
       case deauthenticate
+      /// The webhook is never sent.
+      case deauthenticateUnheard
       case connectionError
       case permissionChange
       case secondReference(String)

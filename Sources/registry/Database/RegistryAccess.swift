@@ -44,6 +44,8 @@ struct RegistryAccess: Sendable {
       var configuration = try database.configuration(settings: access.settings)
       // Who asks alone has nobody to share a transaction with.
       configuration.laneConnections = 0
+      configuration.deliveries.areSent = false
+      configuration.runsSchedule = false
       let registry = ConnectionRegistry(configuration: configuration, logger: access.logger)
       return try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await registry.run() }
@@ -93,6 +95,6 @@ enum Progress {
   ///
   /// - Parameter sentence: What is going on.
   static func say(_ sentence: String) {
-    FileHandle.standardError.write(Data((sentence + "\n").utf8))
+    StandardError.write(sentence + "\n")
   }
 }

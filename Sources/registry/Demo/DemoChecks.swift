@@ -27,21 +27,32 @@ struct DemoChecks: Encodable, Sendable {
   /// One check per kind of finding, and those beside them.
   let checks: [Check]
 
-  /// Writes the checks down.
-  ///
-  /// - Parameter outcome: what the demo came to.
-  init(_ outcome: DemoOutcome) {
+  private init(seed: UInt64, rounds: Int, postgresVersion: Int, oracle: String, checks: [Check]) {
     let process = ProcessInfo.processInfo
     self.machine = [
       "system": process.operatingSystemVersionString, "cores": String(process.activeProcessorCount),
       "memory_bytes": String(process.physicalMemory),
     ]
-    self.versions = [
-      "registry": DemoOutcome.build, "postgresql": String(outcome.postgresVersion), "oracle": "scripts/oracle.py",
-    ]
-    self.seed = outcome.seed
-    self.rounds = 1
-    self.checks =
+    self.versions = ["registry": DemoOutcome.build, "postgresql": String(postgresVersion), "oracle": oracle]
+    self.seed = seed
+    self.rounds = rounds
+    self.checks = checks
+  }
+
+  /// Writes the checks of a simulation down.
+  ///
+  /// - Parameter outcome: what its worlds came to.
+  init(_ outcome: SimulationOutcome) {
+    self.init(
+      seed: outcome.seed, rounds: outcome.worlds.count, postgresVersion: outcome.postgresVersion,
+      oracle: "scripts/oracle_story.py", checks: outcome.checks)
+  }
+
+  /// Writes the checks of a demo down.
+  ///
+  /// - Parameter outcome: what the demo came to.
+  init(_ outcome: DemoOutcome) {
+    let checks =
       outcome.comparison.kinds.map { kind in
         Check(
           name: kind.kind, value: Double(kind.found), unit: "findings", bar: Double(kind.expected),
@@ -51,6 +62,9 @@ struct DemoChecks: Encodable, Sendable {
           name: "lost_or_invented", value: Double(outcome.comparison.breaches.count), unit: "records", bar: 0,
           holds: outcome.comparison.breaches.isEmpty)
       ]
+    self.init(
+      seed: outcome.seed, rounds: 1, postgresVersion: outcome.postgresVersion, oracle: "scripts/oracle.py",
+      checks: checks)
   }
 
   /// The file's content.

@@ -24,7 +24,7 @@ final class DemoProgress: Sendable {
       self.close(&state)
       state.step = step
       state.lastPlain = .now
-      self.write(self.isTerminal ? self.line(step) : self.line(step) + "\n")
+      StandardError.write(self.isTerminal ? self.line(step) : self.line(step) + "\n")
       state.isOpen = self.isTerminal
     }
   }
@@ -36,11 +36,11 @@ final class DemoProgress: Sendable {
     self.state.withLock { state in
       let text = self.line("\(state.step): \(detail)")
       if self.isTerminal {
-        self.write("\r\u{1b}[2K" + text)
+        StandardError.write("\r\u{1b}[2K" + text)
         state.isOpen = true
       } else if ContinuousClock.now - state.lastPlain >= .seconds(5) {
         state.lastPlain = .now
-        self.write(text + "\n")
+        StandardError.write(text + "\n")
       }
     }
   }
@@ -51,16 +51,12 @@ final class DemoProgress: Sendable {
   }
 
   private func close(_ state: inout State) {
-    if state.isOpen { self.write("\n") }
+    if state.isOpen { StandardError.write("\n") }
     state.isOpen = false
   }
 
   private func line(_ text: String) -> String {
     let seconds = String(Int(self.elapsed))
     return String(repeating: " ", count: max(0, 4 - seconds.count)) + seconds + " s  " + text
-  }
-
-  private func write(_ text: String) {
-    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
 }

@@ -69,6 +69,8 @@ struct DemoRun: Sendable {
       environment: DemoCommandLine.environment(adding: [
         "REGISTRY_DATABASE_URL": cluster.connectionInfo, "REGISTRY_MASTER_KEYS": MasterKeyRing.newKey(),
         "REGISTRY_STATE_DIR": self.directory.state, "REGISTRY_LOG_LEVEL": "warning",
+        // The demo reconciles when all is said.
+        "REGISTRY_RECONCILE_EVERY": "off",
       ]), directory: self.directory)
     do {
       self.progress.begin("Applying the migrations")
@@ -165,7 +167,7 @@ struct DemoRun: Sendable {
           + "find \(self.directory.state) -name postmaster.pid -exec head -n 1 {} \\; | xargs kill; "
           + "rm -rf \(self.directory.path)", "",
       ]
-    try? FileHandle.standardError.write(contentsOf: Data(lines.joined(separator: "\n").utf8))
+    StandardError.write(lines.joined(separator: "\n"))
   }
 
   private static var clientConfiguration: HTTPClient.Configuration {

@@ -48,11 +48,13 @@ struct DemoSettings: Sendable {
       .webhookDelayedSeconds: 0.03, .webhookDelayedHours: 0.02, .webhookPastHorizon: 0.015,
       .webhookWrongSecret: 0.015,
       .redirectLost: 0.02, .redirectReloaded: 0.02, .redirectAlteredReference: 0.01, .redirectAlteredResource: 0.01,
-      .redirectFailureAfterSuccess: 0.015,
+      .redirectAlteredUser: 0.01, .redirectFailureAfterSuccess: 0.015,
       .forgedCrossTenant: 0.01, .stolenToken: 0.01,
       .reauthAuthFirst: 0.015, .reauthReauthFirst: 0.015, .reauthUnknownOld: 0.01, .reauthNullOld: 0.01,
+      .reauthLost: 0.01,
       .sharedAccount: 0.012, .secondReference: 0.01, .secondAccount: 0.01, .noReference: 0.01,
-      .providerRevocation: 0.015, .deauthentication: 0.015, .connectionError: 0.01, .permissionChange: 0.01,
+      .providerRevocation: 0.015, .deauthentication: 0.015, .deauthenticationLost: 0.01, .connectionError: 0.01,
+      .permissionChange: 0.01,
     ]
     // Beyond a hundred unknown tokens an hour a tenant gets a summary instead, which is not what the demo shows.
     let attemptsPerTenant = Double(self.appUsers) * (1 + self.secondDeviceRate) / Double(DemoTenant.all.count)

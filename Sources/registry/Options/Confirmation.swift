@@ -13,7 +13,7 @@ enum Confirmation {
     guard isatty(STDIN_FILENO) == 1 else {
       throw CommandError("\(question) Nobody can be asked here: give --yes.", .usage)
     }
-    FileHandle.standardError.write(Data("\(question) [y/N] ".utf8))
+    StandardError.write("\(question) [y/N] ")
     let answer = (readLine() ?? "").trimmingCharacters(in: .whitespaces).lowercased()
     guard ["y", "yes"].contains(answer) else { throw CommandError("Nothing was done.") }
   }

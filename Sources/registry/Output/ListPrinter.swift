@@ -1,17 +1,19 @@
 import ConnectionRegistry
+import Foundation
 
 /// Prints a list page by page, so that a long one takes no more memory than a page.
 struct ListPrinter {
-  let output: StandardOutput
+  let output: any TextOutput
   let format: OutputFormat
   let columns: [Column]
   /// What to say in a table that has no rows.
   var empty = "Nothing to show."
 
+  private let encoder = RegistryJSON.encoder()
   private var layout: TableLayout?
   private var count = 0
 
-  init(_ output: StandardOutput, _ format: OutputFormat, columns: [Column], empty: String = "Nothing to show.") {
+  init(_ output: any TextOutput, _ format: OutputFormat, columns: [Column], empty: String = "Nothing to show.") {
     self.output = output
     self.format = format
     self.columns = columns
@@ -29,43 +31,61 @@ struct ListPrinter {
     try finish(cursor: nil)
   }
 
-  /// Prints the pages of a list.
+  /// Prints the pages of a list, as long as somebody reads them.
   ///
   /// - Parameters:
   ///   - options: How many rows, and from where.
   ///   - fetch: Answers one page.
-  ///   - visit: Sees each item, printed or not.
-  /// - Throws: What `fetch` throws, and ``OutputError``.
+  ///   - visit: Sees each item, printed or not: where it is given, all are fetched although the reader has gone.
+  /// - Throws: What `fetch` throws, and ``OutputError``, but not that the reader has gone.
   mutating func print<Item: Encodable & Sendable>(
-    _ options: PageOptions, fetch: (Page) async throws -> Listed<Item>, visit: (JSONValue) -> Void = { _ in }
+    _ options: PageOptions, fetch: (Page) async throws -> Listed<Item>, visit: ((JSONValue) -> Void)? = nil
   ) async throws {
     var cursor = options.cursor
     var left = options.all ? Int.max : options.limit
-    if format == .json { try output.write(#"{"items":["#) }
+    var isRead = try OutputError.whileRead { if format == .json { try output.write(#"{"items":["#) } }
     repeat {
+      guard isRead || visit != nil else { return }
       let page = try await fetch(Page(limit: min(left, PageOptions.pageSize), cursor: cursor))
-      for item in page.items {
-        let value = try JSONValue(encoding: item)
-        visit(value)
-        if format != .table { try write(value) }
-      }
-      if format == .table { try table(page.items.map { try JSONValue(encoding: $0) }) }
-      left -= page.items.count
+      let values = try page.items.map { try JSONValue(encoding: $0) }
+      if let visit { values.forEach(visit) }
+      left -= values.count
       cursor = page.nextCursor
+      guard isRead else { continue }
+      isRead = try OutputError.whileRead {
+        if format == .table { try table(values) } else { for value in values { try write(value) } }
+      }
     } while cursor != nil && left > 0
-    try finish(cursor: cursor)
+    if isRead { try OutputError.whileRead { try finish(cursor: cursor) } }
   }
 
-  private mutating func write(_ item: JSONValue) throws {
+  /// Prints items as they come, in constant memory; not as a table, whose columns are as wide as its rows.
+  ///
+  /// - Parameter items: The rows.
+  /// - Returns: How many there were.
+  /// - Throws: What the sequence throws, and ``OutputError``.
+  mutating func print<Items: AsyncSequence>(each items: Items) async throws -> Int where Items.Element: Encodable {
+    if format == .json { try output.write(#"{"items":["#) }
+    for try await item in items { try write(item) }
+    try finish(cursor: nil)
+    return count
+  }
+
+  private mutating func write(_ item: some Encodable) throws {
     switch format {
-    case .json: try output.write((count == 0 ? "\n  " : ",\n  ") + item.compact)
-    case .ndjson: try output.line(item.compact)
+    case .json: try output.write((count == 0 ? "\n  " : ",\n  ") + text(of: item))
+    case .ndjson: try output.line(text(of: item))
     case .csv:
       if count == 0 { try csvHeader() }
-      try output.write(CSV.line(columns.map { item[path: $0.path].cell }))
+      let value = try item as? JSONValue ?? JSONValue(encoding: item)
+      try output.write(CSV.line(columns.map { value[path: $0.path].cell }))
     case .table: break
     }
     count += 1
+  }
+
+  private func text(of item: some Encodable) throws -> String {
+    String(decoding: try encoder.encode(item), as: UTF8.self)
   }
 
   private func csvHeader() throws {

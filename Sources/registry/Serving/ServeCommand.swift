@@ -15,7 +15,7 @@ struct ServeCommand: AsyncParsableCommand {
     discussion: """
       With a database given, its schema must be migrated (`registry migrate apply`). Without one, the service starts \
       a private PostgreSQL cluster in REGISTRY_STATE_DIR, migrates it, and keeps its master keys in a file beside it. \
-      SIGTERM and SIGINT end it after the requests under way.
+      SIGTERM and SIGINT end it after the requests under way, for which it waits REGISTRY_SHUTDOWN_TIME_LIMIT at most.
       """)
 
   @Option(help: ArgumentHelp("The address to listen on; before REGISTRY_HTTP_HOST.", valueName: "address"))
@@ -34,6 +34,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   func run() async throws {
     let access = try RegistryAccess(database, logLevel: .info)
+    let api = try APISettings(reader: access.settings.reader([:]))
     let host = host ?? access.settings.host
     let reservation = try PortReservation(host: host, port: port ?? access.settings.port)
     try await access.withDatabase { database in
@@ -44,16 +45,18 @@ struct ServeCommand: AsyncParsableCommand {
       let listening = Listening(
         host: host, port: address.port, url: address.url, publicURL: configuration.publicURL,
         stateDirectory: database.isPrivate ? access.settings.stateDirectory : nil)
-      let service = Self.service(registry, address, access.logger) {
+      let service = Self.service(registry, address, api, access.logger) {
         reservation.release()
         listening.announce(output.format, access.logger)
       }
-      let group = ServiceGroup(
-        configuration: .init(
-          services: [.init(service: registry), .init(service: service)],
-          gracefulShutdownSignals: [.sigterm, .sigint], logger: access.logger))
+      var lifecycle = ServiceGroupConfiguration(
+        services: [.init(service: registry), .init(service: service)],
+        gracefulShutdownSignals: [.sigterm, .sigint], logger: access.logger)
+      lifecycle.maximumGracefulShutdownDuration = access.settings.shutdownTimeLimit
       do {
-        try await group.run()
+        try await ServiceGroup(configuration: lifecycle).run()
+      } catch is CancellationError {
+        // Requests took longer to end than they may: they were given up.
       } catch let error as IOError {
         throw CommandError("Cannot listen on \(host) port \(address.port): \(error).")
       }
@@ -61,16 +64,17 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   private static func service(
-    _ registry: ConnectionRegistry, _ address: ServiceAddress, _ logger: Logger,
+    _ registry: ConnectionRegistry, _ address: ServiceAddress, _ api: APISettings, _ logger: Logger,
     onListening: @escaping @Sendable () -> Void
   ) -> some ApplicationProtocol {
     let router = Router()
     router.addMiddleware { RegistryRequestMiddleware() }
-    router.addRegistryRoutes(registry)
+    router.addRegistryRoutes(registry, api: api)
     return Application(
       router: router,
-      // A sender that stalls in the middle of a body must not hold its connection for ever.
-      server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+      // Neither a sender that stalls nor one that trickles may hold its connection for ever.
+      server: .http1(
+        configuration: .init(additionalChannelHandlers: [BodyArrivalHandler()], idleTimeout: .seconds(60))),
       configuration: .init(
         address: .hostname(address.host, port: address.port), serverName: "connection-registry", backlog: 1024,
         availableConnectionsDelegate: MaximumAvailableConnections(8_192)),

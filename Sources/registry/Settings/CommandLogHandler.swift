@@ -36,7 +36,7 @@ struct CommandLogHandler: LogHandler {
       case .text: text(event, fields, time)
       case .json: json(event, fields, time)
       }
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+    StandardError.write(line + "\n")
   }
 
   private func text(_ event: LogEvent, _ fields: Logger.Metadata, _ time: String) -> String {

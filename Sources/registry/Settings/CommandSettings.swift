@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import ConnectionRegistry
 import EmbeddedPostgres
 import Foundation
 import Logging
@@ -12,6 +13,7 @@ import Logging
 /// | `http.port` | 0 to 65535, 0 takes a free one | `8080` |
 /// | `public.url` | `http` or `https` URL under which browsers and Terra reach the service | from host and port |
 /// | `state.dir` | directory of the private cluster | `EmbeddedPostgres.Configuration.defaultStateDirectory` |
+/// | `shutdown.time.limit` | how long a signal to end waits for requests under way: duration (`20s`) | `20s` |
 /// | `log.level` | `trace` `debug` `info` `notice` `warning` `error` `critical` | `info` for `serve`, else `warning` |
 /// | `log.format` | `text` or `json` | `text` |
 ///
@@ -23,6 +25,7 @@ struct CommandSettings: Sendable {
   let port: Int
   let publicURL: String?
   let stateDirectory: String
+  let shutdownTimeLimit: Duration
   let logLevel: Logger.Level?
   let logFormat: LogFormat
   /// The database that was given; nil means the private cluster, empty means what libpq's variables name.
@@ -55,6 +58,13 @@ struct CommandSettings: Sendable {
       return value
     }
     stateDirectory = text("state.dir") ?? EmbeddedPostgres.Configuration.defaultStateDirectory()
+    shutdownTimeLimit =
+      try text("shutdown.time.limit").map { value in
+        guard let limit = Duration(setting: value) else {
+          throw SettingError(key: "REGISTRY_SHUTDOWN_TIME_LIMIT", takes: "a duration such as 500ms or 20s")
+        }
+        return limit
+      } ?? .seconds(20)
     logLevel = try text("log.level").map { value in
       guard let level = Logger.Level(rawValue: value.lowercased()) else {
         let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")

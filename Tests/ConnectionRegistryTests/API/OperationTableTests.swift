@@ -1,6 +1,7 @@
 @testable import ConnectionRegistry
 @testable import ConnectionRegistryHummingbird
 import Foundation
+import HTTPTypes
 import Logging
 import Testing
 
@@ -30,6 +31,15 @@ import Testing
           #expect(target.parameters.contains { $0.name == name }, "\(operation.id): \(name)")
         }
       }
+    }
+  }
+
+  @Test func everyPostHonoursAnIdempotencyKey() throws {
+    let posts = try Self.operations().filter { $0.method == .post }
+    #expect(posts.count > 10)
+    for operation in posts {
+      #expect(operation.idempotency != .none, "\(operation.id)")
+      #expect(operation.allParameters.contains { $0.name == "Idempotency-Key" }, "\(operation.id)")
     }
   }
 

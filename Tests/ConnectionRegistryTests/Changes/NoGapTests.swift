@@ -3,6 +3,7 @@ import Foundation
 import NIOConcurrencyHelpers
 import RegistryPostgres
 import TestDatabase
+import TestRandom
 import Testing
 
 /// A reader that continues behind what it has read overlooks nothing, whatever order transactions commit in.
@@ -120,7 +121,7 @@ struct NoGapTests {
                   (0..<Int.random(in: 1...3, using: &generator)).map { _ in
                     Int.random(in: 0..<12, using: &generator)
                   }
-                ).sorted(), pause: Double.random(in: 0...0.008, using: &generator),
+                ).sorted(), work: Int.random(in: 0...60_000, using: &generator),
                 aborts: Int.random(in: 0..<8, using: &generator) == 0
               )
             }
@@ -129,8 +130,8 @@ struct NoGapTests {
               for plan in plans {
                 try? await pool.withTransaction { transaction in
                   for user in plan.users { try await writer.change("user-\(user)", in: transaction) }
-                  // The commit is slow on the server's side, so that others overtake it.
-                  try await transaction.execute("SELECT pg_sleep($1::double precision)", [.double(plan.pause)])
+                  // The server has work to do before the commit, so that others overtake it.
+                  try await transaction.execute("SELECT count(*) FROM generate_series(1, $1)", [.int(plan.work)])
                   if plan.aborts { throw CancellationError() }
                 }
               }

@@ -131,7 +131,8 @@ import Testing
       try await stage.expect(Delivery(Payload.auth("u2"), at: -49 * 3_600), .quarantined)
       try await stage.expect(Delivery(Payload.auth("u3"), at: 280), .accepted)
       try await stage.expect(Delivery(Payload.auth("u4"), at: 400), .quarantined)
-      let receipts = try await stage.registry.receipts.list(tenant: "acme", disposition: .quarantined).items
+      let receipts = try await stage.registry.receipts.list(tenant: "acme", filter: .init(disposition: .quarantined))
+        .items
       #expect(receipts.map(\.reasonCode) == ["past_the_horizon", "in_the_future"])
       #expect(receipts.map(\.userID) == ["u2", "u4"])
       await #expect(throws: RegistryError.self) { try await stage.registry.connections.show(tenant: "acme", "u2") }
@@ -172,7 +173,7 @@ import Testing
   /// A plan made while the table was small, and without statistics, stays in use while the table grows.
   @Test func keysAreLookedUpOneByOneWhateverThePlannerKnows() async throws {
     try await withStage { stage in
-      let statement = RegistryStatements.authEventKeyClaim(.null, .textArray([]), .null).postgres
+      let statement = RegistryStatements.authEventKeyClaim(.null, .textArray([]), .null, .bytesArray([])).postgres
       let plan = try await stage.owner.withConnection { connection in
         try await connection.execute(
           """
@@ -180,9 +181,9 @@ import Testing
           SELECT tenant_id, 'filler-' || i, gen_random_uuid() FROM registry.tenant, generate_series(1, 300) i
           """)
         try await connection.execute("SET plan_cache_mode = force_generic_plan")
-        try await connection.execute("PREPARE claim (uuid, text[], uuid) AS \(statement.text)")
+        try await connection.execute("PREPARE claim (uuid, text[], uuid, bytea[]) AS \(statement.text)")
         return try await connection.execute(
-          "EXPLAIN EXECUTE claim (gen_random_uuid(), '{a,b}', gen_random_uuid())")
+          "EXPLAIN EXECUTE claim (gen_random_uuid(), '{a,b}', gen_random_uuid(), '{}')")
       }
       let lines = try plan.rows.map { try $0.decode("QUERY PLAN", as: String.self) }
       #expect(lines.contains { $0.contains("Index Cond:") && $0.contains("dedup_key = wanted.dedup_key") }, "\(lines)")

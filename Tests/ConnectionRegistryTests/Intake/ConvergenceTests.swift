@@ -3,6 +3,7 @@ import Foundation
 import RegistryModel
 import RegistryPostgres
 import TestDatabase
+import TestRandom
 import Testing
 
 /// The same facts and claims give the same state, whatever their order, repetition and simultaneity.

@@ -113,7 +113,8 @@ import Testing
       try await stage.expect(Payload.event("user_moved", user: "u1"), .unknownType)
       try await stage.expect(Payload.event("google_no_datasource", user: "u1"), .unknownType)
       try await stage.expect("{\"type\":\"healthcheck\",\"status\":\"success\"}", .data)
-      let receipts = try await stage.registry.receipts.list(tenant: "acme", disposition: .unknownType).items
+      let receipts = try await stage.registry.receipts.list(tenant: "acme", filter: .init(disposition: .unknownType))
+        .items
       #expect(receipts.map(\.type) == ["auth", "user_moved", "google_no_datasource"])
       let connections = try await stage.count("connection")
       #expect(connections == 0)

@@ -28,7 +28,7 @@ import Testing
         Self.line(Payload.data("u2")), Self.line(Payload.auth("u1"), at: "2026-01-02T03:59:59Z"),
       ]
       let ingest = try await stage.registry.webhooks.ingest(
-        tenant: "acme", channel: "sqs", lines: Self.lines(texts))
+        tenant: "acme", channel: "sqs", by: "tests", lines: Self.lines(texts))
       #expect(ingest == EventIngest(lines: 5, accepted: 3, duplicates: 1, data: 1))
       let ended = try await stage.registry.connections.show(tenant: "acme", "u1")
       #expect(ended.connection.status == .deauthenticated)
@@ -43,7 +43,7 @@ import Testing
     try await withStage { stage in
       try await stage.expect(Delivery(Payload.deauth("u1")), .accepted)
       _ = try await stage.registry.webhooks.ingest(
-        tenant: "acme", channel: "s3", lines: Self.lines([Self.line(Payload.auth("u1"), at: nil)]))
+        tenant: "acme", channel: "s3", by: "tests", lines: Self.lines([Self.line(Payload.auth("u1"), at: nil)]))
       #expect(try await stage.status("u1") == .deauthenticated)
     }
   }
@@ -62,7 +62,7 @@ import Testing
   func aLineThatCannotBeReadIsToldAndTheOthersAreTaken(line: String, words: String) async throws {
     try await withStage { stage in
       let ingest = try await stage.registry.webhooks.ingest(
-        tenant: "acme", channel: "kafka", lines: Self.lines([line, Self.line(Payload.auth("u1"))]))
+        tenant: "acme", channel: "kafka", by: "tests", lines: Self.lines([line, Self.line(Payload.auth("u1"))]))
       #expect(ingest.refusals.map(\.line) == [1])
       #expect(ingest.refusals.first?.reason.contains(words) == true, "\(ingest.refusals)")
       #expect((ingest.lines, ingest.accepted, ingest.refused) == (2, 1, 1))
@@ -73,7 +73,8 @@ import Testing
   func aChannelIsNamedPlainly(channel: String) async throws {
     try await withStage { stage in
       await expectError(.invalidRequest) {
-        _ = try await stage.registry.webhooks.ingest(tenant: "acme", channel: channel, lines: Self.lines([]))
+        _ = try await stage.registry.webhooks.ingest(
+          tenant: "acme", channel: channel, by: "tests", lines: Self.lines([]))
       }
     }
   }
@@ -83,14 +84,16 @@ import Testing
       try await stage.expect(Delivery(Payload.auth("u1"), at: -4 * 86_400), .quarantined)
       let receipts = try await stage.registry.receipts.list(tenant: "acme").items
       let receipt = try #require(receipts.first)
-      let outcome = try await stage.registry.webhooks.accept(tenant: "acme", receipt.receiptID)
+      let outcome = try await stage.registry.webhooks.accept(tenant: "acme", receipt.receiptID, by: "tests")
       #expect(outcome == ReceiptOutcome(receiptID: receipt.receiptID, disposition: "accepted"))
       let event = try await stage.registry.events.show(tenant: "acme", receipt.receiptID).event
       #expect(event.signedAt == receipt.signedAt)
       #expect(try await stage.status("u1") == .active)
-      #expect(try await stage.registry.webhooks.accept(tenant: "acme", receipt.receiptID).disposition == "duplicate")
-      await expectError(.invalidRequest) {
-        _ = try await stage.registry.webhooks.replay(tenant: "acme", receipt.receiptID)
+      #expect(
+        try await stage.registry.webhooks.accept(tenant: "acme", receipt.receiptID, by: "tests").disposition
+          == "duplicate")
+      await expectError(.wrongDisposition) {
+        _ = try await stage.registry.webhooks.replay(tenant: "acme", receipt.receiptID, by: "tests")
       }
     }
   }
@@ -99,14 +102,18 @@ import Testing
     try await withStage { stage in
       try await stage.expect(Delivery(#"{"type":"auth","status":"success","user":7}"#), .unreadable)
       let receipt = try #require(try await stage.registry.receipts.list(tenant: "acme").items.first)
-      #expect(try await stage.registry.webhooks.replay(tenant: "acme", receipt.receiptID).disposition == "unreadable")
+      #expect(
+        try await stage.registry.webhooks.replay(tenant: "acme", receipt.receiptID, by: "tests").disposition
+          == "unreadable")
       // A later version reads what this one cannot.
       try await stage.owner.execute(
         "UPDATE registry.webhook_receipt SET body = convert_to($1, 'UTF8')", [.text(Payload.auth("u1"))])
-      #expect(try await stage.registry.webhooks.replay(tenant: "acme", receipt.receiptID).disposition == "accepted")
+      #expect(
+        try await stage.registry.webhooks.replay(tenant: "acme", receipt.receiptID, by: "tests").disposition
+          == "accepted")
       #expect(try await stage.status("u1") == .active)
-      await expectError(.invalidRequest) {
-        _ = try await stage.registry.webhooks.accept(tenant: "acme", receipt.receiptID)
+      await expectError(.wrongDisposition) {
+        _ = try await stage.registry.webhooks.accept(tenant: "acme", receipt.receiptID, by: "tests")
       }
     }
   }
@@ -122,8 +129,12 @@ import Testing
         await Task.yield()
       }
       let id = try #require(receipt?.receiptID)
-      await expectError(.invalidRequest) { _ = try await stage.registry.webhooks.accept(tenant: "acme", id) }
-      await expectError(.invalidRequest) { _ = try await stage.registry.webhooks.replay(tenant: "acme", id) }
+      await expectError(.wrongDisposition) {
+        _ = try await stage.registry.webhooks.accept(tenant: "acme", id, by: "tests")
+      }
+      await expectError(.wrongDisposition) {
+        _ = try await stage.registry.webhooks.replay(tenant: "acme", id, by: "tests")
+      }
     }
   }
 }

@@ -56,7 +56,10 @@ import Testing
   @Test func unknownExpiredAndRevokedKeysGetOneAnswer() async throws {
     try await withStage { stage in
       let expired = try await stage.registry.keys.create(
-        tenant: "acme", name: "old", scopes: [.admin], expiresAt: Date().addingTimeInterval(-1))
+        tenant: "acme", name: "old", scopes: [.admin], expiresAt: Date().addingTimeInterval(3_600))
+      try await stage.owner.execute(
+        "UPDATE registry.api_key SET created_at = now() - interval '1 day', expires_at = now() WHERE key_id = $1",
+        [.uuid(expired.key.keyID)])
       let revoked = try await stage.registry.keys.create(tenant: "acme", name: "revoked", scopes: [.admin])
       try await stage.owner.execute(
         "UPDATE registry.api_key SET revoked_at = now() WHERE key_id = $1", [.uuid(revoked.key.keyID)])
@@ -76,6 +79,43 @@ import Testing
       await expectError(.unauthenticated) {
         _ = try await stage.registry.keys.authenticate(made.secret)
       }
+    }
+  }
+
+  /// A rotation neither drops a key's end nor brings it nearer, unless it is told to.
+  @Test func aSuccessorLivesAsLongAsItsKeyWasToLive() async throws {
+    try await withHTTP { http in
+      let stage = http.stage
+      let admin = try await http.key(.admin)
+      let day: TimeInterval = 86_400
+      let key = try await stage.registry.keys.create(
+        tenant: "acme", name: "backend", scopes: [.sessionsWrite], expiresAt: Date().addingTimeInterval(90 * day)
+      ).key
+      let endless = try await stage.registry.keys.create(tenant: "acme", name: "endless", scopes: [.admin]).key
+      // Eighty days later.
+      try await stage.owner.execute(
+        "UPDATE registry.api_key SET created_at = created_at - $1 * interval '1 second', "
+          + "expires_at = expires_at - $1 * interval '1 second' WHERE key_id = $2",
+        [.double(80 * day), .uuid(key.keyID)])
+      func end(_ id: UUID, _ json: String?) async throws -> Date? {
+        let made = try await http.send("POST", "/v1/api-keys/\(id.text)/rotate", key: admin, json: json)
+        #expect(made.status == 201, "\(made.text)")
+        return try RegistryJSON.decoder().decode(NewAPIKey.self, from: made.body).key.expiresAt
+      }
+      // What a rotation does to the key itself is undone, so that each begins alike.
+      let expires = try await stage.texts(
+        "SELECT expires_at::text FROM registry.api_key WHERE key_id = $1", [.uuid(key.keyID)])[0]
+      for json in [nil, "{}"] {
+        let left = try #require(try await end(key.keyID, json)).timeIntervalSinceNow
+        #expect(abs(left - 90 * day) < 60, "\(left)")
+        try await stage.owner.execute(
+          "UPDATE registry.api_key SET expires_at = $1::timestamptz WHERE key_id = $2",
+          [.text(expires), .uuid(key.keyID)])
+      }
+      #expect(try await end(key.keyID, #"{"expires_at":null}"#) == nil)
+      let told = try await end(key.keyID, #"{"expires_at":"2999-01-01T00:00:00Z"}"#)
+      #expect(told == Date(timeIntervalSince1970: 32_472_144_000))
+      #expect(try await end(endless.keyID, nil) == nil)
     }
   }
 }

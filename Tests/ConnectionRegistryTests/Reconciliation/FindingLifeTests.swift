@@ -45,7 +45,8 @@ import Testing
       #expect(open.map(\.id) == [found.id])
       _ = try await stage.reconcile()
       let log = try await Self.log(stage)
-      #expect(log == ["1 - open", "2 open acknowledged ann known, ticket 7", "3 acknowledged open"])
+      #expect(
+        log == ["1 - open", "2 open acknowledged ann known, ticket 7", "3 acknowledged open acknowledgement_ended"])
     }
   }
 

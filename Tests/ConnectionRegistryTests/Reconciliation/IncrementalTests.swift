@@ -3,6 +3,7 @@ import Foundation
 import RegistryModel
 import RegistryPostgres
 import TestDatabase
+import TestRandom
 import Testing
 
 /// Runs over windows find what one run over everything finds.

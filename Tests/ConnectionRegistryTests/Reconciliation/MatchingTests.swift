@@ -4,6 +4,7 @@ import RegistryModel
 import RegistryPostgres
 import RegistryTerra
 import TestDatabase
+import TestRandom
 import Testing
 
 /// The table of sessions, events and callbacks over all combinations, in the real SQL.
@@ -86,6 +87,19 @@ import Testing
       #expect(again.foundNew == 0)
       #expect(again.resolved == 0)
       #expect(again.persisting == run.foundNew)
+    }
+  }
+
+  @Test func anotherAppUserNamedByTheEventDoesNotHideAnotherResourceNamedByTheRedirect() async throws {
+    try await withStage { stage in
+      let opened = try await stage.open(reference: "person-1")
+      try await stage.visit(opened.token, "user_id=u1&reference_id=person-1&resource=OURA")
+      // A second event of the id, which names another app user and no session, comes before the first one.
+      try await stage.expect(Payload.auth("u1", reference: "person-2"), .accepted)
+      try await stage.letPass(seconds: 100_000)
+      _ = try await stage.registry.reconciliations.run(tenant: "acme")
+      let found = try await stage.allFindings().filter { $0.subject.id == opened.id.text }.map(\.kind)
+      #expect(Set(found) == [.referenceMismatch, .resourceMismatch])
     }
   }
 

@@ -75,6 +75,24 @@ import Testing
     }
   }
 
+  @Test func aListingThatEndsBeforeItsOwnLastPageIsNotComplete() async throws {
+    try await withStage { stage in
+      let ids = try await stage.connectAndImport(9, pageSize: 2)
+      try await stage.update { $0.listingFault = .cutShort }
+      for _ in 0..<3 {
+        try await stage.letPassWithListings(seconds: 700)
+        guard case .incomplete(let reason) = try await stage.pass() else {
+          Issue.record("a listing that says that it goes on counts as complete")
+          return
+        }
+        #expect(reason.contains("says that page 4 is the last one"), "\(reason)")
+        try await stage.run()
+      }
+      #expect(try await stage.openFindings().isEmpty)
+      #expect(try await stage.live() == Set(ids))
+    }
+  }
+
   @Test(
     arguments: ListingFault.allCases)
   func noFaultOfAListingEndsAnything(fault: ListingFault) async throws {
@@ -189,7 +207,7 @@ import Testing
         [
           RegistryStatements.correctionInsertIfLive(
             id, .uuid(correction), .timestamp(Date()), .text(ids[0]), .text("reconcile"), .text("r"), .text("{}"),
-            .timestamp(before)),
+            .timestamp(before), .bytesArray([])),
           RegistryStatements.connectionApplyCorrection(id, .text(ids[0]), .uuid(correction), .text("9")),
         ])
       #expect(results.map(\.affectedRows) == [0, 0])
@@ -218,12 +236,7 @@ import Testing
 extension Stage {
   /// The tenant's own way to ask Terra, without waiting.
   private func questions(_ entry: TenantDirectory.Entry) -> TerraQuestions {
-    TerraQuestions(
-      client: TerraClient(
-        configuration: .init(
-          developerID: entry.tenant.devID, apiKey: entry.terraAPIKey, apiBaseURL: entry.tenant.terraBaseURL,
-          widgetSessionURL: entry.tenant.terraWidgetURL)),
-      requestsPerSecond: 1_000, sleep: { _ in })
+    TerraQuestions(requestsPerSecond: 1_000, sleep: { _ in }) { entry.terraClient(deadline: .seconds(10)) }
   }
 
   private var entry: TenantDirectory.Entry {
@@ -234,20 +247,18 @@ extension Stage {
   @discardableResult
   func pass() async throws -> ProviderPass.Ending {
     let entry = try await entry
-    return try await ProviderPass(database: registry.database, tenant: entry.tenant, questions: questions(entry)).read {
-    }
+    return try await ProviderPass(database: registry.database, tenant: entry.tenant, questions: questions(entry)).read()
   }
 
   /// Settles what can be settled.
   func repair(isDryRun: Bool = false) async throws -> SafeRepair.Outcome {
     let entry = try await entry
-    let row = try await registry.database.run(
-      entry.tenant.id, RegistryStatements.providerListingLast(.uuid(entry.tenant.id))
-    ).rows.first
+    let (database, id) = (registry.database, entry.tenant.id)
     return try await SafeRepair(
-      database: registry.database, tenant: entry.tenant, questions: questions(entry), runID: .version7(),
-      isDryRun: isDryRun, absenceDoubt: try row?.decodeIfPresent("reason")
-    ).run {}
+      database: database, tenant: entry.tenant, questions: questions(entry), runID: .version7(), isDryRun: isDryRun,
+      absenceDoubt: try await SafeRepair.absenceDoubt(database, id)
+    ) { userID, statements in try await database.run(id, locking: [userID], statements) }
+    .run()
   }
 
   func run() async throws {
@@ -291,6 +302,7 @@ extension Stage {
     for sets in [
       "provider_listing SET started_at = started_at - make_interval(secs => $1), asked_at = asked_at - make_interval(secs => $1), finished_at = finished_at - make_interval(secs => $1)",
       "provider_listing_user SET asked_at = asked_at - make_interval(secs => $1)",
+      "provider_difference SET since = since - make_interval(secs => $1)",
     ] {
       try await owner.execute("UPDATE registry.\(sets)", [.double(seconds)])
     }

@@ -3,6 +3,7 @@ import Foundation
 import RegistryModel
 import RegistryPostgres
 import TestDatabase
+import TestRandom
 import Testing
 
 @Suite(.migratedDatabase) struct RunTests {
@@ -25,8 +26,8 @@ import Testing
     try await withStage { stage in
       try await stage.owner.execute(
         """
-        INSERT INTO registry.reconciliation_state (tenant_id, run_id, lease_until)
-        SELECT tenant_id, gen_random_uuid(), now() + interval '1 minute' FROM registry.tenant
+        UPDATE registry.reconciliation_state
+        SET run_id = gen_random_uuid(), lease_id = gen_random_uuid(), lease_until = now() + interval '1 minute'
         """)
       await expectError(.alreadyRunning) {
         _ = try await stage.registry.reconciliations.run(tenant: "acme")
@@ -88,15 +89,16 @@ import Testing
   /// The claim's answer may be lost after its commit; the repetition must find its own claim.
   @Test func aRepeatedClaimIsItsOwn() async throws {
     try await withStage { stage in
-      let database = stage.registry.reconciliations.database
       let id = TenantID.of(slug: "acme")
-      let run = UUID.version7()
+      let lease = UUID.version7()
+      var runs: Set<UUID> = []
       for _ in 1...2 {
-        let results = try await database.run(id, Reconciliations.claim(tenantID: id, runID: run))
-        #expect(results.last?.rows.count == 1)
+        let work = try #require(try await stage.registry.reconciliations.claim(id, version: 0, leaseID: lease))
+        runs.insert(work.claim.runID)
       }
-      let other = try await database.run(id, Reconciliations.claim(tenantID: id, runID: .version7()))
-      #expect(other.last?.rows.count == 0)
+      #expect(runs.count == 1)
+      let other = try await stage.registry.reconciliations.claim(id)
+      #expect(other == nil)
     }
   }
 

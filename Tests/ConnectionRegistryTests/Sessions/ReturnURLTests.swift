@@ -69,6 +69,44 @@ import Testing
     }
   }
 
+  @Test func userInformationIsRefusedWhereverItStands() {
+    for url in [
+      "https://user@app.example/devices", "https://user:word@app.example/devices", "https://@app.example/devices",
+      "https://app.example%40evil.example/devices",
+    ] {
+      expectError(.returnURLNotAllowed) { _ = try ReturnURL(url, field: "success", of: Self.production) }
+    }
+  }
+
+  @Test func anIPv6LiteralIsTakenOnlyAsItIsListed() throws {
+    let tenant = Self.tenant("production", ["https://[2001:db8::1]:8443/cb"])
+    let url = "https://[2001:db8::1]:8443/cb/x"
+    #expect(try ReturnURL(url, field: "success", of: tenant).text == url)
+    for other in [
+      "https://[2001:db8::2]:8443/cb", "https://[2001:db8::1]/cb", "https://2001:db8::1/cb",
+      "https://[2001:db8::1/cb", "https://[::ffff:127.0.0.1]:8443/cb", "https://[2001:db8::1%25eth0]:8443/cb",
+    ] {
+      expectError(.returnURLNotAllowed) { _ = try ReturnURL(other, field: "success", of: tenant) }
+    }
+  }
+
+  /// `аpp.example` with a Cyrillic letter, in both of its spellings.
+  @Test func aLookAlikeInPunycodeIsAnotherHost() {
+    for url in [
+      "https://xn--pp-7ed.example/devices", "https://XN--PP-7ED.example/devices", "https://\u{430}pp.example/devices",
+      "https://%D0%B0pp.example/devices", "https://app.example\u{3002}evil.example/devices",
+    ] {
+      expectError(.returnURLNotAllowed) { _ = try ReturnURL(url, field: "success", of: Self.production) }
+    }
+  }
+
+  @Test func aFragmentAndAQueryOfItsOwnStayWhereTheyWere() throws {
+    let url = "https://app.example/devices?a=1&b=%26#part?x"
+    let text = try ReturnURL(url, field: "success", of: Self.production).text
+    #expect(text == url)
+    #expect(ReturnURL.appending("user_id=u", to: text) == "https://app.example/devices?a=1&b=%26&user_id=u#part?x")
+  }
+
   @Test(arguments: ["https://app.example/?a=1", "https://app.example/#x"])
   func anEntryHasNeitherQueryNorFragment(_ entry: String) {
     expectError(.invalidRequest) {

@@ -111,7 +111,8 @@ import Testing
         id, RegistryStatements.webhookReceiptCountRejected(.uuid(id), .text("2026-01-01"), .int(1)))
     }
     await expectError(.databaseUnavailable) {
-      _ = try await database(joining).run(id, RegistryStatements.appUserInsert(.uuid(id), .textArray(["p"])))
+      _ = try await database(joining).run(
+        id, RegistryStatements.appUserInsert(.uuid(id), .textArray(["p"]), .bytesArray([])))
     }
     #expect(counting.calls.withLockedValue { $0 } == 1)
     #expect(joining.calls.withLockedValue { $0 } == RegistryDatabase.maximumTries)

@@ -172,28 +172,3 @@ struct Pieces: AsyncSequence, Sendable {
 
   func makeAsyncIterator() -> AsyncIterator { AsyncIterator(rest: bytes[...], size: Swift.max(1, size)) }
 }
-
-/// Random numbers that a seed repeats (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
-
-/// The seed of a random test: `REGISTRY_TEST_SEED` where it is set, else a new one; printed, so that it can be set.
-enum TestSeed {
-  static func take(_ test: String) -> UInt64 {
-    let seed =
-      ProcessInfo.processInfo.environment["REGISTRY_TEST_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 1...999_999)
-    print("\(test): seed \(seed); repeat with REGISTRY_TEST_SEED=\(seed)")
-    return seed
-  }
-}

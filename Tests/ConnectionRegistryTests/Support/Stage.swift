@@ -45,6 +45,13 @@ struct StageSettings: Sendable {
   var terraIsReachable = true
   var answersServerError = false
   var apiKey: String?
+  var terraDeadline: Duration = .seconds(10)
+  /// Nothing is delivered unless a test is about it.
+  var deliveries: DeliveryConfiguration = {
+    var settings = DeliveryConfiguration()
+    settings.areSent = false
+    return settings
+  }()
 }
 
 /// Runs a registry and a sandbox for as long as a closure runs.
@@ -65,8 +72,13 @@ func withStage(
     databaseURL: TestDatabase.current, publicURL: Stage.publicURL, masterKeys: try MasterKeyRing(MasterKeyRing.newKey())
   )
   configuration.maximumConnections = settings.connections
+  // Tests run what they look at.
+  configuration.runsSchedule = false
+  configuration.terraQuestionsPerSecond = 1_000
   configuration.laneConnections = settings.lanes
+  configuration.terraDeadline = settings.terraDeadline
   configuration.listens = settings.listens
+  configuration.deliveries = settings.deliveries
   let registry = ConnectionRegistry(configuration: configuration, logger: logger)
   let registryRun = Task { try await registry.run() }
   let outcome: Result<Void, any Error>
@@ -99,10 +111,15 @@ func withStage(
   try outcome.get()
 }
 
-/// Runs a second registry on the stage's database for as long as a closure runs.
-func withReplica(of stage: Stage, _ body: @Sendable (Stage) async throws -> Void) async throws {
+/// Runs a second registry on the stage's database for as long as a closure runs; with master keys of its own, where some are
+/// given.
+func withReplica(
+  of stage: Stage, masterKeys: MasterKeyRing? = nil, _ body: @Sendable (Stage) async throws -> Void
+) async throws {
   var replica = stage
-  replica.registry = ConnectionRegistry(configuration: stage.configuration, logger: stage.registry.logger)
+  var configuration = stage.configuration
+  configuration.masterKeys = masterKeys ?? configuration.masterKeys
+  replica.registry = ConnectionRegistry(configuration: configuration, logger: stage.registry.logger)
   let registry = replica.registry
   let run = Task { try await registry.run() }
   let outcome: Result<Void, any Error>
@@ -162,10 +179,14 @@ extension Stage {
       "webhook_receipt": ["recorded_at", "signed_at", "occurred_at"], "webhook_receipt_count": ["last_at"],
       "redirect_callback": ["recorded_at"], "connection": ["created_at", "recorded_at"],
       "connection_change": ["recorded_at"], "change_consumer": ["created_at", "acknowledged_at"],
-      "reconciliation_state": ["watermark", "lease_until"],
-      "reconciliation_run": ["started_at", "finished_at", "window_start", "window_end"],
+      "embedder": ["created_at"], "erased_subject": ["erased_at"],
+      "reconciliation_state": [
+        "provider_at", "terra_users_at", "watermark", "lease_until", "place_at", "due_at", "started_at", "paused_at",
+      ],
+      "reconciliation_run": ["started_at", "finished_at", "window_start", "window_end", "collected_to"],
       "finding": [
         "first_seen_at", "opened_at", "last_seen_at", "resolved_at", "acknowledged_at", "acknowledged_until",
+        "repair_at",
       ],
       "finding_change": ["recorded_at"],
     ]

@@ -3,7 +3,7 @@ import Foundation
 import TestDatabase
 import Testing
 
-@Suite(.timeLimit(.minutes(10))) struct ExitCodeTests {
+@Suite(.timeLimit(.minutes(20))) struct ExitCodeTests {
   @Test(arguments: [
     ["nonsense"], ["tenant", "show"], ["finding", "list", "--tenant", "acme", "--severity", "awful"],
     ["finding", "show", "--tenant", "acme", "no-id"], ["connection", "list", "--tenant", "acme", "--limit", "0"],

@@ -2,7 +2,7 @@ import Foundation
 import TestDatabase
 import Testing
 
-@Suite(.timeLimit(.minutes(10))) struct SetUpTests {
+@Suite(.timeLimit(.minutes(20))) struct SetUpTests {
   @Test(.database) func migratesOnce() async throws {
     let plan = try await CommandLineTool.json(["migrate", "plan"])
     let pending = try #require(plan["items"] as? [[String: Any]])
@@ -46,9 +46,27 @@ import Testing
     #expect(none.errors.contains("--terra-api-key-file") && none.errors.contains("REGISTRY_TENANT_TERRA_API_KEY"))
 
     let made = try await CommandLineTool.run(
-      arguments + ["--terra-api-key-file", "-", "--signing-secret-file", file], database: database, input: "api-key\n")
+      arguments + [
+        "--terra-api-key-file", "-", "--signing-secret-file", file, "--provider-every", "12h", "--repair", "safe",
+      ], database: database, input: "api-key\n")
     #expect(made.code == 0, "\(made.errors)")
+    let shown = try await CommandLineTool.run(["tenant", "show", "acme", "--format", "ndjson"], database: database)
+    #expect(shown.output.contains(#""provider_every_seconds":43200"#), "\(shown.output)")
+    #expect(shown.output.contains(#""repair":"safe""#), "\(shown.output)")
     #expect(!made.output.contains("api-key") && !made.output.contains("signing-secret"))
+
+    let update = ["tenant", "update", "acme", "--format", "ndjson"]
+    let source = try await CommandLineTool.run(
+      update + ["--terra-users-url-file", "-"], database: database,
+      input: "postgres://reader:hunter2@db.example/terra\n")
+    #expect(source.code == 0 && source.output.contains(#""copies_terra_users":true"#), "\(source.errors)")
+    #expect(!(source.output + source.errors).contains("hunter2") && !source.output.contains("db.example"))
+    let both = try await CommandLineTool.run(
+      update + ["--terra-users-url-file", file, "--no-terra-users"], database: database)
+    #expect(both.code == 64)
+    #expect(try await CommandLineTool.run(update + ["--no-terra-users"], database: database).code == 64)
+    let ended = try await CommandLineTool.run(update + ["--no-terra-users", "--yes"], database: database)
+    #expect(ended.code == 0 && ended.output.contains(#""copies_terra_users":false"#), "\(ended.errors)")
 
     let twice = try await CommandLineTool.run(
       arguments + ["--terra-api-key-file", "-", "--signing-secret-file", file], database: database, input: "api-key\n")
@@ -60,7 +78,7 @@ import Testing
 
   @Test(arguments: [
     ["--environment", "moon"], ["--return-url", "javascript:alert(1)"], ["--return-url", "http://app.acme.io/"],
-    ["--grace", "soon"], ["--terra-base-url", "nowhere"],
+    ["--grace", "soon"], ["--terra-base-url", "nowhere"], ["--provider-every", "30s"], ["--repair", "all"],
   ])
   func refusesWhatATenantCannotBe(arguments: [String]) async throws {
     let database = try await TestDatabase.shared.migratedDatabase()

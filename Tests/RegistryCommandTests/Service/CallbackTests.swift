@@ -5,7 +5,7 @@ import TestDatabase
 import Testing
 
 /// Arrivals of browsers over real HTTP.
-@Suite(.timeLimit(.minutes(10))) struct CallbackTests {
+@Suite(.timeLimit(.minutes(20))) struct CallbackTests {
   /// Opens a session at Terra's stand-in and finds its token in what Terra was told.
   private static func open(
     _ service: ServiceProcess, _ sandbox: Sandbox, key: String, person: String = "person-1"

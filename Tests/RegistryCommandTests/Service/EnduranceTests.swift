@@ -1,10 +1,11 @@
 import AsyncHTTPClient
 import Foundation
 import NIOCore
+import NIOPosix
 import Testing
 
 /// What must not break the service: a kill, a lost database, a flood of data.
-@Suite(.serialized, .timeLimit(.minutes(10))) struct EnduranceTests {
+@Suite(.serialized, .timeLimit(.minutes(20))) struct EnduranceTests {
   /// Everything that got a 2xx is there after `kill -9`, and the service starts again.
   @Test func losesNothingWhenKilled() async throws {
     let deployment = try await Deployment.make()
@@ -63,10 +64,9 @@ import Testing
         body: .stream(Chunks(bytes: body, size: 64 << 10), length: .known(Int64(body.count))))
       #expect(refused.status == 401)
       // Beyond 32 MiB nothing is read on.
-      let tooLarge = try await service.send(
-        "POST", "/webhooks/terra/acme", headers: [("X-Terra-Signature", webhook.signature)],
-        body: .stream(Chunks(bytes: body + body, size: 64 << 10), length: .known(Int64(2 * body.count))))
-      #expect(tooLarge.status == 413)
+      let tooLarge = try await service.answerWhileSending(
+        "POST", "/webhooks/terra/acme", headers: [("X-Terra-Signature", webhook.signature)], body: body + body)
+      #expect(tooLarge.hasPrefix("HTTP/1.1 413 "), "\(tooLarge.prefix(300))")
     }
     let connections = try await deployment.items(["connection", "list"])
     #expect(connections.first?["last_data_at"] is String)
@@ -106,6 +106,36 @@ import Testing
     let status = try String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)
     let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
     return try #require(Int(line.split(separator: " ")[1].trimmingCharacters(in: .whitespaces)))
+  }
+}
+
+extension ServiceProcess {
+  /// Sends a body and listens at the same time. The HTTP client at hand may lose an answer that comes while it still sends.
+  ///
+  /// - Returns: what the service said until it ended the connection.
+  fileprivate func answerWhileSending(
+    _ method: String, _ path: String, headers: [(String, String)], body: [UInt8]
+  ) async throws -> String {
+    let lines =
+      (["\(method) \(path) HTTP/1.1", "Host: 127.0.0.1", "Content-Length: \(body.count)"]
+      + headers.map { "\($0.0): \($0.1)" } + ["", ""]).joined(separator: "\r\n")
+    let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+      .connect(host: "127.0.0.1", port: port) { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+        }
+      }
+    return try await channel.executeThenClose { inbound, outbound in
+      async let isSent: Void = {
+        // Refused in the middle, as it should be.
+        try? await outbound.write(ByteBuffer(string: lines))
+        try? await outbound.write(contentsOf: Chunks(bytes: body, size: 64 << 10))
+      }()
+      var answer = ByteBuffer()
+      for try await part in inbound { answer.writeImmutableBuffer(part) }
+      await isSent
+      return String(buffer: answer)
+    }
   }
 }
 

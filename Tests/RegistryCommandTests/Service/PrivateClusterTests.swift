@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// With nothing given, the service and the commands share a private cluster.
-@Suite(.timeLimit(.minutes(10))) struct PrivateClusterTests {
+@Suite(.timeLimit(.minutes(20))) struct PrivateClusterTests {
   @Test func startsWithNothingGiven() async throws {
     let directory = "/tmp/registry-private-\(UUID().uuidString.prefix(8).lowercased())"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)

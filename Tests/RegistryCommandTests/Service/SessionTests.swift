@@ -3,7 +3,7 @@ import TerraSandbox
 import Testing
 
 /// `/v1` over real HTTP, with Terra's stand-in behind it.
-@Suite(.timeLimit(.minutes(10))) struct SessionTests {
+@Suite(.timeLimit(.minutes(20))) struct SessionTests {
   private static func body(_ changes: [String: Any?] = [:]) throws -> String {
     var members: [String: Any] = [
       "reference_id": "person-1", "resource": "GARMIN", "success": "https://app.acme.io/devices/done",

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Webhooks over real HTTP: what is taken in, and all that is bad.
-@Suite(.timeLimit(.minutes(10))) struct WebhookTests {
+@Suite(.timeLimit(.minutes(20))) struct WebhookTests {
   @Test func takesInASignedEventOnce() async throws {
     let deployment = try await Deployment.make()
     try await deployment.serve { service in

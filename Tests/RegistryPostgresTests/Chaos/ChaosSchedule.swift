@@ -1,3 +1,4 @@
+import TestRandom
 import RegistryPostgres
 
 /// What one caller does.

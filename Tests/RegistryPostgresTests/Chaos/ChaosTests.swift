@@ -1,5 +1,6 @@
 import Foundation
 import TestDatabase
+import TestRandom
 import Testing
 
 @testable import RegistryPostgres
@@ -11,10 +12,8 @@ struct ChaosTests {
   private static let worlds = 3
 
   @Test func everyCallerGetsOneTrueAnswerOfItsOwn() async throws {
-    let given = ProcessInfo.processInfo.environment["REGISTRY_TEST_SEED"].flatMap(UInt64.init)
-    let seed = given ?? UInt64.random(in: 1...999_999_999)
     let schedules = Self.isLong ? 10_000 : 240
-    print("\(schedules) random schedules from seed \(seed); repeat with REGISTRY_TEST_SEED=\(seed)")
+    let seed = TestSeed.take("\(schedules) random schedules")
     try await withTestPool({ $0.maximumConnections = 2 * Self.worlds }) { control in
       try await control.withConnection { try await $0.executeScript(ChaosWorld.tables) }
       let database = try await control.execute("SELECT current_database()::text AS name").rows[0]

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import NIOConcurrencyHelpers
 import TestDatabase
+import TestRandom
 import Testing
 
 @testable import RegistryPostgres
@@ -77,9 +78,7 @@ struct LaneOrderTests {
   }
 
   @Test func lanesThatLockHotRowsInOneOrderDoNotDeadlock() async throws {
-    let given = ProcessInfo.processInfo.environment["REGISTRY_TEST_SEED"].flatMap(UInt64.init)
-    let seed = given ?? UInt64.random(in: 0...UInt64.max)
-    print("seed \(seed); repeat with REGISTRY_TEST_SEED=\(seed)")
+    let seed = TestSeed.take()
     let failed = try await contend(rounds: 20, seed: seed) { .by([UInt8($0)]) }
     #expect(failed == nil)
   }

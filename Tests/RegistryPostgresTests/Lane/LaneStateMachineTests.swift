@@ -1,4 +1,5 @@
 import Foundation
+import TestRandom
 import Testing
 
 @testable import RegistryPostgres
@@ -203,9 +204,7 @@ import Testing
 
   /// Random events against a model that knows only who waits for an answer and what runs where.
   @Test func everyCallerGetsOneAnswer() {
-    let given = ProcessInfo.processInfo.environment["REGISTRY_TEST_SEED"].flatMap(UInt64.init)
-    let seed = given ?? UInt64.random(in: 0...UInt64.max)
-    print("seed \(seed); repeat with REGISTRY_TEST_SEED=\(seed)")
+    let seed = TestSeed.take()
     for schedule in 0..<UInt64(200) {
       let violations = run(seed: seed &+ schedule)
       #expect(violations.isEmpty, "REGISTRY_TEST_SEED=\(seed), schedule \(schedule): \(violations)")

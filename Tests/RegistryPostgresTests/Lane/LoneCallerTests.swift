@@ -47,7 +47,7 @@ struct LoneCallerTests {
 
   private let sleep = PostgresStatement("SELECT pg_sleep(60)")
 
-  @Test(.timeLimit(.minutes(10)), arguments: [Duration.zero, .milliseconds(2)])
+  @Test(.timeLimit(.minutes(20)), arguments: [Duration.zero, .milliseconds(2)])
   func itsDeadlineHolds(_ directWait: Duration) async throws {
     try await withLonelyLane({ $0.directWait = directWait }) { lane, _ in
       let error = await #expect(throws: PostgresError.self) {
@@ -58,7 +58,7 @@ struct LoneCallerTests {
   }
 
   /// Each row comes before the thread would be let go.
-  @Test(.timeLimit(.minutes(10))) func itsDeadlineHoldsWhileAnAnswerTricklesIn() async throws {
+  @Test(.timeLimit(.minutes(20))) func itsDeadlineHoldsWhileAnAnswerTricklesIn() async throws {
     try await withLonelyLane({ $0.directWait = .milliseconds(10) }) { lane, _ in
       let start = ContinuousClock.now
       let error = await #expect(throws: PostgresError.self) {
@@ -73,7 +73,7 @@ struct LoneCallerTests {
   }
 
   /// A caller's actor may be busy when the answer comes; the lane does not wait for it.
-  @Test(.timeLimit(.minutes(10))) func itsActorNeedNotBeThereForTheOthers() async throws {
+  @Test(.timeLimit(.minutes(20))) func itsActorNeedNotBeThereForTheOthers() async throws {
     try await withLonelyLane { lane, _ in
       let (isBusy, others) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
       let busy = BusyActor()
@@ -113,7 +113,7 @@ struct LoneCallerTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(10)), arguments: [Duration.zero, .milliseconds(2)])
+  @Test(.timeLimit(.minutes(20)), arguments: [Duration.zero, .milliseconds(2)])
   func itsCancellationIsObservedAndEndsTheWork(_ directWait: Duration) async throws {
     try await withLonelyLane({ $0.directWait = directWait }) { lane, pool in
       let running = Task { try await lane.execute(sleep, deadline: nil) }
@@ -147,7 +147,7 @@ struct LoneCallerTests {
   }
 
   /// The server has said that it rolled back, so the work is done again.
-  @Test(.timeLimit(.minutes(10))) func aConnectionThatDiesUnderItIsReplaced() async throws {
+  @Test(.timeLimit(.minutes(20))) func aConnectionThatDiesUnderItIsReplaced() async throws {
     try await withLonelyLane { lane, pool in
       try await pool.execute("CREATE TABLE awake ()")
       let running = Task {
@@ -161,7 +161,7 @@ struct LoneCallerTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(10))) func aConnectionThatDiedAtRestIsReplacedBeforeAnythingIsSent() async throws {
+  @Test(.timeLimit(.minutes(20))) func aConnectionThatDiedAtRestIsReplacedBeforeAnythingIsSent() async throws {
     try await withLonelyLane { lane, pool in
       try await pool.execute(
         """
@@ -214,7 +214,7 @@ struct LoneCallerTests {
   }
 
   /// A task that is never suspended would keep its thread from all others, and as many as there are threads all of them.
-  @Test(.timeLimit(.minutes(10))) func callersInALoopLetOthersHaveATurn() async throws {
+  @Test(.timeLimit(.minutes(20))) func callersInALoopLetOthersHaveATurn() async throws {
     try await withTestPool { pool in
       let hadATurn = NIOLockedValueBox(false)
       let calls = try await withThrowingTaskGroup(of: Int?.self) { group in

@@ -33,7 +33,7 @@ struct ListenerTests {
   private let ownConnections =
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'listener'"
 
-  @Test(.timeLimit(.minutes(10))) func handsOutNotificationsInTheOrderOfTheirCommits() async throws {
+  @Test(.timeLimit(.minutes(20))) func handsOutNotificationsInTheOrderOfTheirCommits() async throws {
     try await withTestPool { pool in
       try await withListener { listener in
         let (ready, readyInput) = AsyncStream.makeStream(of: Void.self)
@@ -64,7 +64,7 @@ struct ListenerTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(10))) func namesTheProcessThatSentIt() async throws {
+  @Test(.timeLimit(.minutes(20))) func namesTheProcessThatSentIt() async throws {
     try await withTestPool { pool in
       try await withListener { listener in
         var iterator = try listener.notifications(on: "work").makeAsyncIterator()
@@ -79,7 +79,7 @@ struct ListenerTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(10))) func listensAgainAfterItsBackendWasEnded() async throws {
+  @Test(.timeLimit(.minutes(20))) func listensAgainAfterItsBackendWasEnded() async throws {
     try await withTestPool { pool in
       try await withListener { listener in
         var iterator = try listener.notifications(on: "work").makeAsyncIterator()
@@ -102,7 +102,7 @@ struct ListenerTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(10))) func unsubscribedChannelsGetNothing() async throws {
+  @Test(.timeLimit(.minutes(20))) func unsubscribedChannelsGetNothing() async throws {
     try await withTestPool { pool in
       try await withListener { listener in
         var kept = try listener.notifications(on: "kept").makeAsyncIterator()
@@ -125,7 +125,7 @@ struct ListenerTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(10))) func aSlowSubscriberIsToldToLookAgain() async throws {
+  @Test(.timeLimit(.minutes(20))) func aSlowSubscriberIsToldToLookAgain() async throws {
     try await withTestPool { pool in
       try await withListener({ $0.maximumBuffered = 10 }) { listener in
         var slow = try listener.notifications(on: "work", atLeastEvery: .milliseconds(1)).makeAsyncIterator()
@@ -147,7 +147,7 @@ struct ListenerTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(10))) func wakesASubscriberFromTimeToTime() async throws {
+  @Test(.timeLimit(.minutes(20))) func wakesASubscriberFromTimeToTime() async throws {
     try await withListener { listener in
       var iterator = try listener.notifications(on: "work", atLeastEvery: .milliseconds(20)).makeAsyncIterator()
       var elements: [Element?] = []
@@ -162,7 +162,7 @@ struct ListenerTests {
     #expect(await iterator.next() == .elapsed)
   }
 
-  @Test(.timeLimit(.minutes(10))) func replacesABackendThatDoesNotAnswer() async throws {
+  @Test(.timeLimit(.minutes(20))) func replacesABackendThatDoesNotAnswer() async throws {
     try await withTestPool { pool in
       try await withListener({
         $0.probeInterval = .milliseconds(50)
@@ -181,7 +181,7 @@ struct ListenerTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(10))) func aCancelledSubscriberEndsAndLeaves() async throws {
+  @Test(.timeLimit(.minutes(20))) func aCancelledSubscriberEndsAndLeaves() async throws {
     try await withTestPool { pool in
       try await withListener { listener in
         let (ready, readyInput) = AsyncStream.makeStream(of: Void.self)
@@ -204,7 +204,7 @@ struct ListenerTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(10))) func aShutdownEndsTheSequences() async throws {
+  @Test(.timeLimit(.minutes(20))) func aShutdownEndsTheSequences() async throws {
     var configuration = PostgresListener.Configuration(TestDatabase.current)
     configuration.probeInterval = .seconds(3600)
     let listener = PostgresListener(configuration: configuration, logger: Logger(label: "test"))
@@ -221,7 +221,7 @@ struct ListenerTests {
     #expect(listener.failure == nil)
   }
 
-  @Test(.timeLimit(.minutes(10))) func aCancelledRunEndsTheSequences() async throws {
+  @Test(.timeLimit(.minutes(20))) func aCancelledRunEndsTheSequences() async throws {
     var configuration = PostgresListener.Configuration(TestDatabase.current)
     configuration.probeInterval = .seconds(3600)
     let listener = PostgresListener(configuration: configuration, logger: Logger(label: "test"))

@@ -3,6 +3,7 @@ import RegistryModel
 import RegistryPostgres
 import RegistrySQL
 import TestDatabase
+import TestRandom
 import Testing
 
 /// Facts that once were, or could have been, a bug: each in all orders through the product's statements, each fact once more

@@ -30,7 +30,8 @@ struct FactWriter {
       }
       statements.append(
         PostgresStatement(
-          name: RegistryStatements.connectionJoin.name, RegistryStatements.connectionJoin.text, parameters))
+          name: RegistryStatements.connectionJoin.name, RegistryStatements.connectionJoin.text,
+          parameters + [.bytesArray([])]))
       statements.append(
         PostgresStatement(
           name: RegistryStatements.connectionChangeAppend.name, RegistryStatements.connectionChangeAppend.text,

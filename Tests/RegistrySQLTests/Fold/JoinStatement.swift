@@ -11,13 +11,13 @@ struct JoinStatement {
   private let conflict: String
 
   /// - Parameter text: The text of `connection_join`, or a mutant of it.
-  /// - Throws: When the text is no longer an INSERT of one row of parameters, one per column and in their order.
+  /// - Throws: When the text is no longer an INSERT of one row of parameters, one per column and in their order, and the fence.
   init(text: String = RegistryStatements.connectionJoin.text) throws {
     let tokens = try SQLScanner.tokens(of: text, file: "connection_join").filter { !$0.isComment }
     let utf8 = Array(text.utf8)
     func piece(_ token: SQLToken) -> String { String(decoding: utf8[token.range], as: UTF8.self) }
     let words = tokens.map { piece($0).lowercased() }
-    guard let values = words.firstIndex(of: "values"), let open = words[..<values].firstIndex(of: "("),
+    guard let values = words.firstIndex(of: "select"), let open = words[..<values].firstIndex(of: "("),
       let close = words[..<values].lastIndex(of: ")"),
       let conflictStart = words.indices.first(where: { words[$0...].starts(with: ["on", "conflict"]) })
     else { throw Unexpected(text: text) }
@@ -25,7 +25,9 @@ struct JoinStatement {
     let parameters = tokens[values..<conflictStart].compactMap { token in
       if case .parameter(let number) = token.kind { number } else { nil }
     }
-    guard parameters == Array(1...columns.count) else { throw Unexpected(text: text) }
+    // The last one says whom an erasure took out.
+    guard parameters.prefix(columns.count) == Array(1...columns.count)[...], Set(parameters).count == columns.count + 1
+    else { throw Unexpected(text: text) }
     head = String(decoding: utf8[..<tokens[values].range.lowerBound], as: UTF8.self)
     conflict = String(decoding: utf8[tokens[conflictStart].range.lowerBound...], as: UTF8.self)
   }

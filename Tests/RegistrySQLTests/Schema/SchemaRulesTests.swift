@@ -84,7 +84,7 @@ enum SchemaRules {
       """
       SELECT p.tablename || '.' || p.policyname FROM pg_policies p
       WHERE p.schemaname = 'registry' AND $1::text[] IS NOT NULL
-        AND (p.roles NOT IN ('{registry_service}', '{registry_worker}') OR p.permissive <> 'PERMISSIVE'
+        AND (p.roles NOT IN ('{registry_service}', '{registry_worker}', '{registry_embedding}') OR p.permissive <> 'PERMISSIVE'
              OR concat(p.qual, p.with_check) ~* 'select')
       """
     ),
@@ -97,13 +97,15 @@ enum SchemaRules {
       """
     ),
     (
-      "the service and the worker own nothing and inherit nothing",
+      "the service, the worker and those who embed own no table and inherit nothing",
       """
       SELECT r.rolname::text FROM pg_roles r
-      WHERE r.rolname IN ('registry_service', 'registry_worker') AND $1::text[] IS NOT NULL
+      WHERE r.rolname IN ('registry_service', 'registry_worker', 'registry_embedding', 'registry_embedder')
+        AND $1::text[] IS NOT NULL
         AND (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolcanlogin
           OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid)
           OR EXISTS (SELECT FROM pg_shdepend d WHERE d.refobjid = r.oid AND d.deptype = 'o'
+              AND NOT (r.rolname = 'registry_embedding' AND d.classid = 'pg_proc'::regclass)
               AND d.dbid IN (0, (SELECT b.oid FROM pg_database b WHERE b.datname = current_database()))))
       """
     ),
@@ -122,16 +124,24 @@ enum SchemaRules {
       """
       SELECT c.relname || ' ' || a.privilege_type FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
       JOIN pg_roles r ON r.oid = a.grantee
-      WHERE c.relnamespace = 'registry'::regnamespace AND r.rolname IN ('registry_service', 'registry_worker')
+      WHERE c.relnamespace = 'registry'::regnamespace AND r.rolname LIKE 'registry\\_%'
         AND a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') AND $1::text[] IS NOT NULL
       UNION ALL
       SELECT 'schema ' || a.privilege_type FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a
       JOIN pg_roles r ON r.oid = a.grantee
-      WHERE n.nspname = 'registry' AND r.rolname IN ('registry_service', 'registry_worker') AND a.privilege_type <> 'USAGE'
+      WHERE n.nspname LIKE 'registry%' AND r.rolname LIKE 'registry\\_%' AND a.privilege_type <> 'USAGE'
+      UNION ALL
+      SELECT c.relname || ' to those who embed' FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
+      WHERE c.relnamespace = 'registry'::regnamespace AND a.grantee = 'registry_embedder'::regrole
+      UNION ALL
+      SELECT p.proname || ' to everyone' FROM pg_proc p
+      CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+      WHERE p.pronamespace = 'registry_api'::regnamespace
+        AND (a.grantee = 0 OR NOT p.prosecdef AND a.grantee <> p.proowner)
       """
     ),
     (
-      "no triggers, no sequences of integers, no functions that run as their owner",
+      "no triggers, no sequences of integers, and functions that run as their owner only for those who embed",
       """
       SELECT t.tgname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
       WHERE c.relnamespace = 'registry'::regnamespace AND NOT t.tgisinternal AND $1::text[] IS NOT NULL
@@ -140,6 +150,8 @@ enum SchemaRules {
       UNION ALL
       SELECT p.proname::text FROM pg_proc p
       WHERE p.pronamespace IN (SELECT n.oid FROM pg_namespace n WHERE n.nspname LIKE 'registry%') AND p.prosecdef
+        AND (p.pronamespace <> 'registry_api'::regnamespace OR p.proowner <> 'registry_embedding'::regrole
+          OR NOT coalesce(p.proconfig @> ARRAY['search_path=pg_catalog, pg_temp', 'registry.tenant_id='], false))
       """
     ),
     (
@@ -196,8 +208,14 @@ struct SchemaRulesTests {
       "CREATE TABLE registry.stray (id bigint PRIMARY KEY)",
       "CREATE UNIQUE INDEX stray ON registry.connection (user_id)",
       "ALTER TABLE registry.connection_change ADD CONSTRAINT stray FOREIGN KEY (user_id, tenant_id) REFERENCES registry.connection (user_id, tenant_id)",
-      "ALTER TABLE registry.connection_change DROP CONSTRAINT connection_change_connection",
+      "ALTER TABLE registry.finding DROP CONSTRAINT finding_tenant",
       "ALTER TABLE registry.app_user DROP CONSTRAINT app_user_pkey CASCADE",
+      "GRANT EXECUTE ON FUNCTION registry_api.enter(text) TO registry_embedder",
+      "GRANT EXECUTE ON FUNCTION registry_api.hold_connection(uuid, text) TO registry_embedder",
+      "GRANT EXECUTE ON FUNCTION registry_api.connection(text, text) TO PUBLIC",
+      "GRANT SELECT ON registry.connection TO registry_embedder",
+      "ALTER FUNCTION registry_api.connection(text, text) RESET ALL",
+      "ALTER FUNCTION registry_api.enter(text) SECURITY DEFINER",
       "ALTER TABLE registry.connection ALTER COLUMN scopes TYPE text COLLATE \"POSIX\"",
     ])
   func notices(breach: String) async throws {

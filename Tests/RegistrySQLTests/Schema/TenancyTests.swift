@@ -28,8 +28,9 @@ struct TenancyTests {
   /// What the worker may see across tenants; every other table is closed to it.
   private static let workerTables: [String: [String]] = [
     "tenant": ["tenant_id"], "redirect_callback": ["tenant_id"], "connection": ["tenant_id"], "finding": ["tenant_id"],
-    "finding_change": ["tenant_id"],
+    "finding_change": ["tenant_id"], "reconciliation_state": ["tenant_id"],
     "connection_change": ["tenant_id"], "change_consumer": ["tenant_id"],
+    "endpoint": ["tenant_id"], "delivery": ["tenant_id"],
   ]
 
   private func fill(_ owner: PostgresPool) async throws {

@@ -76,6 +76,7 @@ enum TenantRows {
       VALUES ($1, $2, 1, 'pending', 'event', 'e')
       """
     ),
+    ("embedder", "INSERT INTO registry.embedder (tenant_id, login) VALUES ($1, $2)"),
     (
       "change_consumer",
       """
@@ -115,6 +116,42 @@ enum TenantRows {
       """
     ),
     (
+      "tag",
+      "INSERT INTO registry.tag (tenant_id, subject_type, subject, key, value) VALUES ($1, 'app_user', $2::text, 'k', 'v')"
+    ),
+    (
+      "app_user_merge",
+      """
+      WITH other AS (
+        INSERT INTO registry.app_user (tenant_id, reference_id) VALUES ($1, $2::text || ' merged')
+        RETURNING tenant_id, reference_id)
+      INSERT INTO registry.app_user_merge (tenant_id, reference_id, into_reference_id)
+      SELECT o.tenant_id, o.reference_id, $2::text FROM other o
+      """
+    ),
+    (
+      "audit_entry",
+      """
+      INSERT INTO registry.audit_entry (tenant_id, audit_id, actor, action, subject)
+      VALUES ($1, md5($2::text)::uuid, 'cli', 'merge', $2::text)
+      """
+    ),
+    (
+      "idempotent_request",
+      """
+      INSERT INTO registry.idempotent_request (tenant_id, operation, idempotency_key, request_sha256, claim_id, lease_until)
+      VALUES ($1, 'o', $2::text, sha256(convert_to($2::text, 'UTF8')), md5($2::text)::uuid, now())
+      """
+    ),
+    (
+      "erased_subject",
+      "INSERT INTO registry.erased_subject (tenant_id, digest) VALUES ($1, sha256(convert_to($2::text, 'UTF8')))"
+    ),
+    (
+      "erasure_scope",
+      "INSERT INTO registry.erasure_scope (tenant_id, reference_id, kind, id) VALUES ($1, $2, 'app_user', $2)"
+    ),
+    (
       "provider_listing",
       """
       INSERT INTO registry.provider_listing (tenant_id, listing_id, started_at, asked_at)
@@ -131,6 +168,20 @@ enum TenantRows {
     (
       "provider_difference",
       "INSERT INTO registry.provider_difference (tenant_id, listing_id, user_id) VALUES ($1, md5($2)::uuid, $2)"
+    ),
+    (
+      "endpoint",
+      """
+      INSERT INTO registry.endpoint (tenant_id, endpoint_id, url, sealed_secret)
+      VALUES ($1, md5($2)::uuid, 'https://backend.example/' || $2, '\\x00')
+      """
+    ),
+    (
+      "delivery",
+      """
+      INSERT INTO registry.delivery (tenant_id, delivery_id, endpoint_id, type, user_id, sequence, body)
+      VALUES ($1, md5($2)::uuid, md5($2)::uuid, 'connection.pending', $2, 1, '{}')
+      """
     ),
   ]
 }

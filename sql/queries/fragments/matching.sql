@@ -41,12 +41,25 @@ success AS (
   JOIN registry.auth_event e ON e.tenant_id = $1 AND e.user_id = t.user_id
   WHERE e.kind IN ('auth_success', 'user_reauth') AND (NOT t.by_claim OR e.widget_session_id IS NULL)
 ),
+compared AS (
+  SELECT u.session_id, u.ordinal, u.occurred_at, u.recorded_at,
+    -- Two app users of whom one was merged into the other are one; asked only where the names differ.
+    u.reference_id <> s.reference_id AND coalesce(
+      (SELECT g.into_reference_id FROM registry.app_user_merge g
+       WHERE g.tenant_id = $1 AND g.reference_id = u.reference_id), u.reference_id)
+      <> coalesce(
+      (SELECT f.into_reference_id FROM registry.app_user_merge f
+       WHERE f.tenant_id = $1 AND f.reference_id = s.reference_id), s.reference_id) AS reference_differs,
+    u.resource <> s.resource AS resource_differs
+  FROM success u JOIN session s ON s.session_id = u.session_id
+),
+-- What names another app user is not asked for its resource as well; what it says hides nothing that others say.
 succeeded AS (
   SELECT u.session_id, max(u.occurred_at) FILTER (WHERE u.ordinal = 1) AS occurred_at,
     bool_or(u.recorded_at > u.occurred_at + k.grace) FILTER (WHERE u.ordinal = 1) AS late,
-    bool_or(u.reference_id <> s.reference_id) AS reference_differs,
-    bool_or(u.resource <> s.resource) AS resource_differs
-  FROM success u JOIN session s ON s.session_id = u.session_id CROSS JOIN clock k
+    bool_or(u.reference_differs) AS reference_differs,
+    bool_or(u.resource_differs AND u.reference_differs IS NOT TRUE) AS resource_differs
+  FROM compared u CROSS JOIN clock k
   GROUP BY u.session_id
 ),
 -- Each callback beside its session and the event of the id that it claims. A success that claims an id
@@ -55,7 +68,12 @@ heard AS (
   SELECT k.session_id, k.callback_id, k.recorded_at, k.outcome, k.user_id,
     d.user_id IS NOT NULL AND t.user_id IS NULL AND (o.session_id IS NOT NULL OR d.ids > 1) AS replayed,
     d.user_id IS NOT NULL AND t.user_id IS NULL AND o.session_id IS NOT NULL AS foreign_id,
-    k.reference_id <> coalesce(s.reference_id, u.reference_id) AS reference_differs,
+    k.reference_id <> coalesce(s.reference_id, u.reference_id) AND coalesce(
+      (SELECT g.into_reference_id FROM registry.app_user_merge g
+       WHERE g.tenant_id = $1 AND g.reference_id = k.reference_id), k.reference_id)
+      <> coalesce(
+      (SELECT f.into_reference_id FROM registry.app_user_merge f
+       WHERE f.tenant_id = $1 AND f.reference_id = coalesce(s.reference_id, u.reference_id)), coalesce(s.reference_id, u.reference_id)) AS reference_differs,
     k.resource <> coalesce(s.resource, u.resource) AS resource_differs,
     u.event_id IS NOT NULL AS confirmed
   FROM claim k
@@ -71,7 +89,7 @@ returned AS (
     min(h.recorded_at) FILTER (WHERE h.outcome = 'failure') AS failed_at,
     bool_or(h.replayed) AS replayed,
     bool_or(h.reference_differs) FILTER (WHERE NOT h.foreign_id) AS reference_differs,
-    bool_or(h.resource_differs) FILTER (WHERE NOT h.foreign_id) AS resource_differs
+    bool_or(h.resource_differs AND h.reference_differs IS NOT TRUE) FILTER (WHERE NOT h.foreign_id) AS resource_differs
   FROM heard h GROUP BY h.session_id
 ),
 matched AS (

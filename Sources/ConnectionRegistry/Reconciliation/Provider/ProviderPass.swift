@@ -9,6 +9,8 @@ struct ProviderPass: Sendable {
   let database: RegistryDatabase
   let tenant: Tenant
   let questions: TerraQuestions
+  /// The present moment.
+  var now: @Sendable () -> Date = { Date() }
 
   /// How a pass ended.
   enum Ending: Sendable {
@@ -25,6 +27,17 @@ struct ProviderPass: Sendable {
   /// How many users are written by one statement; a listing that is not paged may come in one answer.
   static let chunk = 5_000
 
+  /// A page of a listing that is not kept yet, and the moment before it was asked for.
+  struct Page: Sendable {
+    var content: TerraSubscriptionPage
+    var asked: Date
+  }
+
+  /// Why a listing is not whole.
+  struct Fault: Error {
+    let reason: String
+  }
+
   private struct Reading {
     var id: UUID
     var page: Int
@@ -32,33 +45,89 @@ struct ProviderPass: Sendable {
 
   /// Reads the listing to its end.
   ///
-  /// - Parameter progress: called after each page, so that the run keeps its lease.
   /// - Returns: how it ended; an error of Terra's is such an end and nothing else.
-  /// - Throws: `database_unavailable`, `CancellationError`, and what `progress` throws.
-  func read(progress: () async throws -> Void) async throws -> Ending {
-    var reading = try await begin()
+  /// - Throws: `database_unavailable`, `CancellationError`.
+  func read() async throws -> Ending {
     while true {
-      try Task.checkCancellation()
-      guard reading.page < Self.maximumPages else {
-        return try await giveUp(reading, "Terra's listing does not end: \(Self.maximumPages) pages were read.")
-      }
-      let asked = Date()
-      let page: TerraSubscriptionPage
-      do {
-        page = try await questions.ask { try await $0.subscriptions(page: reading.page) }
-      } catch let error as TerraAPIError {
-        let reason = "Terra's listing could not be read beyond page \(reading.page): \(error)."
-        guard !error.isRetryable, error.code != .unreadableReply else { return .incomplete(reason) }
-        return try await giveUp(reading, reason)
-      }
-      if let next = page.nextPage, next != reading.page + 1 {
-        return try await giveUp(reading, "Terra's listing goes from page \(reading.page) to page \(next).")
-      }
-      try await keep(page, asked: asked, of: reading)
-      try await progress()
-      guard page.nextPage != nil else { return try await complete(reading) }
-      reading.page += 1
+      if let ending = try await step() { return ending }
     }
+  }
+
+  /// Reads the next page, from where this or another process stopped.
+  ///
+  /// - Returns: how the listing ended; nil while there are more pages.
+  /// - Throws: `database_unavailable`, `CancellationError`.
+  func step() async throws -> Ending? {
+    let reading = try await begin()
+    try Task.checkCancellation()
+    guard reading.page < Self.maximumPages else {
+      return try await giveUp(reading, "Terra's listing does not end: \(Self.maximumPages) pages were read.")
+    }
+    let asked = now()
+    let page: TerraSubscriptionPage
+    do {
+      page = try await questions.ask { try await $0.subscriptions(page: reading.page) }
+    } catch let error as TerraAPIError {
+      let reason = "Terra's listing could not be read beyond page \(reading.page): \(error)."
+      guard !error.isRetryable, error.code != .unreadableReply else { return .incomplete(reason) }
+      return try await giveUp(reading, reason)
+    } catch let error as RegistryError where error.code == .secretUnreadable {
+      // Another process may have the key: what was read is kept for it.
+      return .incomplete(unasked(error))
+    }
+    if let fault = Self.fault(of: page, reading.page) { return try await giveUp(reading, fault) }
+    try await keep(page, asked: asked, of: reading)
+    return page.nextPage == nil ? try await complete(reading, asked: asked) : nil
+  }
+
+  /// Why a page cannot be that page of a listing; nil where it can.
+  private static func fault(of page: TerraSubscriptionPage, _ number: Int) -> String? {
+    if let next = page.nextPage, next != number + 1 {
+      return "Terra's listing goes from page \(number) to page \(next)."
+    }
+    if page.nextPage == nil, let last = page.maximumPage, last > number {
+      return "Terra's listing ends with page \(number) and says that page \(last) is the last one."
+    }
+    return nil
+  }
+
+  /// Reads the listing to its end and keeps nothing of it.
+  ///
+  /// - Returns: its pages, or why it is not whole.
+  /// - Throws: `CancellationError`.
+  func pages() async throws -> Result<[Page], Fault> {
+    var pages: [Page] = []
+    while pages.count < Self.maximumPages {
+      let (number, asked) = (pages.count, now())
+      do {
+        let page = try await questions.ask { try await $0.subscriptions(page: number) }
+        if let fault = Self.fault(of: page, number) { return .failure(Fault(reason: fault)) }
+        pages.append(Page(content: page, asked: asked))
+        if page.nextPage == nil { return .success(pages) }
+      } catch let error as TerraAPIError {
+        return .failure(Fault(reason: "Terra's listing could not be read beyond page \(number): \(error)."))
+      } catch let error as RegistryError where error.code == .secretUnreadable {
+        return .failure(Fault(reason: unasked(error)))
+      }
+    }
+    return .failure(Fault(reason: "Terra's listing does not end: \(Self.maximumPages) pages were read."))
+  }
+
+  private func unasked(_ error: RegistryError) -> String {
+    tenant.remark("Terra's listing was not read, and stays due", forWantOfCredentials: error)
+  }
+
+  /// Takes in a listing that was read before.
+  func take(_ pages: [Page]) async throws -> Ending {
+    let reading = Reading(id: UUID.version7(), page: max(pages.count - 1, 0))
+    let asked = pages.first?.asked ?? now()
+    _ = try await database.run(
+      tenant.id,
+      RegistryStatements.providerListingInsert(.uuid(tenant.id), .uuid(reading.id), .timestamp(asked)))
+    for (number, page) in pages.enumerated() {
+      try await keep(page.content, asked: page.asked, of: Reading(id: reading.id, page: number))
+    }
+    return try await complete(reading, asked: pages.last?.asked ?? asked)
   }
 
   private func begin() async throws -> Reading {
@@ -74,7 +143,7 @@ struct ProviderPass: Sendable {
     }
     let listing = UUID.version7()
     _ = try await database.run(
-      tenant.id, RegistryStatements.providerListingInsert(id, .uuid(listing), .timestamp(Date())))
+      tenant.id, RegistryStatements.providerListingInsert(id, .uuid(listing), .timestamp(now())))
     return Reading(id: listing, page: 0)
   }
 
@@ -88,15 +157,21 @@ struct ProviderPass: Sendable {
         RegistryStatements.providerListingKeep(
           id, listing, .textArray(part.map(\.user.userID)), .textArray(part.map(\.user.referenceID)),
           .textArray(part.map { $0.user.resource?.rawValue }), .textArray(part.map(\.user.scopes)),
-          .boolArray(part.map(\.user.isActive)), .boolArray(part.map(\.isConflicting)), .timestamp(asked)))
+          .boolArray(part.map(\.user.isActive)), .boolArray(part.map(\.isConflicting)), .timestamp(asked),
+          ErasedSubject.fence(part.map { .userID($0.user.userID) }, tenantID: tenant.id)))
     }
-    statements.append(
-      RegistryStatements.providerListingAdvance(
-        id, listing, .int(reading.page), .int(reading.page + 1), .timestamp(asked)))
+    // The last page counts as read with the listing's end: until then it is asked for again, and never one behind it.
+    if page.nextPage != nil { statements.append(advance(reading, asked: asked)) }
+    guard !statements.isEmpty else { return }
     _ = try await database.run(tenant.id, statements)
   }
 
-  private func complete(_ reading: Reading) async throws -> Ending {
+  private func advance(_ reading: Reading, asked: Date) -> BoundStatement {
+    RegistryStatements.providerListingAdvance(
+      .uuid(tenant.id), .uuid(reading.id), .int(reading.page), .int(reading.page + 1), .timestamp(asked))
+  }
+
+  private func complete(_ reading: Reading, asked: Date) async throws -> Ending {
     let (id, listing) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(reading.id))
     let results = try await database.run(
       tenant.id, compiles: false, [RegistryStatements.providerListingAssess(id, listing).plannedAnew])
@@ -112,6 +187,7 @@ struct ProviderPass: Sendable {
     _ = try await database.run(
       tenant.id, compiles: false,
       [
+        advance(reading, asked: asked),
         RegistryStatements.providerListingEnd(id, listing, .text("complete"), .text(assessment.doubt?.sentence)),
         RegistryStatements.providerDifferenceCollect(id, listing).plannedAnew,
         RegistryStatements.providerDifferenceForget(id), RegistryStatements.providerListingForgetUsers(id),

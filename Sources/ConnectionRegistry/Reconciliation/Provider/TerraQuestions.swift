@@ -8,20 +8,25 @@ final class TerraQuestions: Sendable {
   /// Longer pauses than this are left to the next run.
   static let longestPause: Duration = .seconds(60)
 
-  let client: TerraClient
+  private let connect: @Sendable () async throws -> TerraClient
+  private let client = NIOLockedValueBox<TerraClient?>(nil)
   private let pace: NIOLockedValueBox<TerraPace>
+  private let patience: Duration
   private let sleep: @Sendable (Duration) async throws -> Void
 
   /// - Parameters:
-  ///   - client: the tenant's way to Terra.
   ///   - requestsPerSecond: the budget.
+  ///   - patience: the longest pause that is waited for.
   ///   - sleep: waits.
+  ///   - connect: the tenant's way to Terra, asked for with the first question.
   init(
-    client: TerraClient, requestsPerSecond: Double,
-    sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+    requestsPerSecond: Double, patience: Duration = TerraQuestions.longestPause,
+    sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
+    connect: @escaping @Sendable () async throws -> TerraClient
   ) {
-    self.client = client
+    self.connect = connect
     pace = NIOLockedValueBox(TerraPace(requestsPerSecond: requestsPerSecond))
+    self.patience = patience
     self.sleep = sleep
   }
 
@@ -29,8 +34,10 @@ final class TerraQuestions: Sendable {
   ///
   /// - Parameter question: one request.
   /// - Returns: the answer.
-  /// - Throws: `TerraAPIError` of the last try; `CancellationError`.
+  /// - Throws: `TerraAPIError` of the last try; `secret_unreadable` where the tenant's credentials are missing or cannot be
+  ///   opened; `CancellationError`.
   func ask<Answer: Sendable>(_ question: (TerraClient) async throws -> Answer) async throws -> Answer {
+    let client = try await opened()
     var tries = 1
     while true {
       let delay = pace.withLockedValue { $0.take(now: .now) }
@@ -39,10 +46,30 @@ final class TerraQuestions: Sendable {
         return try await question(client)
       } catch let error as TerraAPIError where error.isRetryable && tries < Self.maximumTries {
         let pause = error.retryAfter ?? .seconds(1 << tries) * Double.random(in: 0.5...1)
-        guard pause <= Self.longestPause else { throw error }
+        guard pause <= patience else { throw error }
         pace.withLockedValue { $0.pause(for: pause, now: .now) }
         tries += 1
       }
     }
+  }
+
+  private func opened() async throws -> TerraClient {
+    if let client = client.withLockedValue({ $0 }) { return client }
+    let made = try await connect()
+    client.withLockedValue { $0 = made }
+    return made
+  }
+}
+
+extension Tenant {
+  /// What a run says where Terra cannot be asked for want of the tenant's credentials: what was left undone, and what to do.
+  ///
+  /// - Parameters:
+  ///   - undone: what was left, without its full stop.
+  ///   - error: why the credentials are not there.
+  /// - Returns: sentences for whoever reads the run's report.
+  func remark(_ undone: String, forWantOfCredentials error: RegistryError) -> String {
+    "\(undone): \(error.message). `registry tenant rotate-secret \(slug) --terra-api-key-file FILE` stores Terra's API key "
+      + "anew; one that is sealed opens with the master key that sealed it, among REGISTRY_MASTER_KEYS."
   }
 }

@@ -9,6 +9,16 @@ struct RepairCase: Sendable, Hashable {
     .missingLocally, .missingAtProvider, .statusDrift, .callbackWithoutEvent, .staleSession,
   ]
 
+  /// Where a finding stands among those that are repaired, oldest first.
+  struct Place: Sendable, Hashable, Comparable {
+    var firstSeenAt: Date
+    var findingID: UUID
+
+    static func < (one: Place, other: Place) -> Bool {
+      (one.firstSeenAt, one.findingID.text) < (other.firstSeenAt, other.findingID.text)
+    }
+  }
+
   var findingID: UUID
   var kind: FindingKind
   var reasonCode: String
@@ -23,6 +33,7 @@ struct RepairCase: Sendable, Hashable {
   var status: ConnectionStatus?
   var recordedAt: Date?
 
+  var place: Place { Place(firstSeenAt: firstSeenAt, findingID: findingID) }
   var isLive: Bool { status == .active || status == .degraded }
 }
 

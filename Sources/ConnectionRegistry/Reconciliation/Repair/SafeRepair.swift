@@ -16,11 +16,13 @@ struct SafeRepair: Sendable {
   let isDryRun: Bool
   /// Why absence from the last listing does not count; nil where it does.
   let absenceDoubt: String?
+  /// The present moment.
+  var now: @Sendable () -> Date = { Date() }
+  /// Runs statements about a `user_id` as one transaction of the run.
+  let transaction: @Sendable (_ userID: String, [BoundStatement]) async throws -> [PostgresResult]
 
   /// How many findings are read at a time.
   static let slice = 200
-  /// The bound on the error of this machine's clock against Terra's.
-  static let clockError: Duration = .seconds(2)
 
   /// What became of the findings, and why it ended early.
   struct Outcome: Sendable {
@@ -30,54 +32,106 @@ struct SafeRepair: Sendable {
 
   /// Goes through the open findings, oldest first.
   ///
-  /// - Parameter progress: called after each finding, so that the run keeps its lease.
+  /// - Parameters:
+  ///   - left: findings that are left out.
+  ///   - others: findings that are not written yet; they come last.
   /// - Returns: one repair per finding that was looked at.
-  /// - Throws: `database_unavailable`, `CancellationError`, and what `progress` throws.
-  func run(progress: () async throws -> Void) async throws -> Outcome {
+  /// - Throws: `database_unavailable`, `CancellationError`, and what `transaction` throws.
+  func run(besides left: Set<UUID> = [], and others: [RepairCase] = []) async throws -> Outcome {
     var outcome = Outcome()
-    var last: RepairCase?
     var hasProof = false
-    while true {
-      let rows = try await database.run(
-        tenant.id, compiles: false,
-        [
-          RegistryStatements.repairCandidates(
-            .uuid(tenant.id), .textArray(RepairCase.kinds.map(\.rawValue)), .timestamp(last?.firstSeenAt),
-            .uuid(last?.findingID), .int(Self.slice)
-          ).plannedAnew
-        ])
-      let cases = try (rows.first?.rows).map { try $0.map(RepairCase.init(row:)) } ?? []
-      for repair in cases {
-        try Task.checkCancellation()
-        if let settled = RepairDecision.withoutAsking(repair, absenceDoubt: absenceDoubt) {
-          outcome.repairs.append(repair.left(settled))
-          continue
-        }
-        if repair.kind == .missingAtProvider, !hasProof {
-          guard try await isOwnEnvironment() else {
-            outcome.interruption =
-              "Terra knows none of the connections that its listing held: the key may be that of another environment, and "
-              + "nothing is ended."
-            return outcome
-          }
-          hasProof = true
-        }
-        do {
-          outcome.repairs.append(try await settle(repair))
-        } catch let error as TerraAPIError {
-          outcome.interruption = "Terra could not be asked about every finding: \(error)."
-          return outcome
-        }
-        try await progress()
+    let standing = try await allCandidates().filter { !left.contains($0.findingID) }
+    for repair in standing + others {
+      try Task.checkCancellation()
+      switch try await take(repair, hasProof: &hasProof) {
+      case .dealtWith(let done): outcome.repairs.append(done)
+      case .interrupted(let reason):
+        outcome.interruption = reason
+        return outcome
       }
-      guard cases.count == Self.slice else { return outcome }
-      last = cases.last
+    }
+    return outcome
+  }
+
+  /// All open findings that an answer of Terra's may settle.
+  private func allCandidates() async throws -> [RepairCase] {
+    var all: [RepairCase] = []
+    while true {
+      let next = try await candidates(after: all.last?.place)
+      all += next
+      if next.count < Self.slice { return all }
+    }
+  }
+
+  /// What came of one finding.
+  enum Step: Sendable {
+    case dealtWith(Repair)
+    /// Terra cannot be asked about this one and those after it: why.
+    case interrupted(String)
+  }
+
+  /// Those of some findings that are open and that an answer of Terra's may settle.
+  func candidates(among findings: [UUID]) async throws -> [RepairCase] {
+    var all: [RepairCase] = []
+    var left = findings[...]
+    while !left.isEmpty {
+      all += try await candidates(after: nil, among: Array(left.prefix(Self.slice)))
+      left = left.dropFirst(Self.slice)
+    }
+    return all
+  }
+
+  /// The next open findings that an answer of Terra's may settle.
+  ///
+  /// - Parameters:
+  ///   - place: after which; nil is from the first one.
+  ///   - findings: which alone are looked at; nil is all.
+  /// - Returns: ``slice`` of them at most, oldest first.
+  /// - Throws: `database_unavailable`.
+  func candidates(after place: RepairCase.Place?, among findings: [UUID]? = nil) async throws -> [RepairCase] {
+    let results = try await database.run(
+      tenant.id, compiles: false,
+      [
+        RegistryStatements.repairCandidates(
+          .uuid(tenant.id), .textArray(RepairCase.kinds.map(\.rawValue)), .timestamp(place?.firstSeenAt),
+          .uuid(place?.findingID), .int(Self.slice), findings.map { .uuidArray($0) } ?? .null
+        ).plannedAnew
+      ])
+    return try (results.first?.rows).map { try $0.map(RepairCase.init(row:)) } ?? []
+  }
+
+  /// Deals with one finding.
+  ///
+  /// - Parameters:
+  ///   - repair: the finding.
+  ///   - hasProof: whether Terra has shown that it knows this environment's connections; asked before the first ending.
+  /// - Returns: what came of it.
+  /// - Throws: `database_unavailable`, `CancellationError`, and what `transaction` throws.
+  func take(_ repair: RepairCase, hasProof: inout Bool) async throws -> Step {
+    if let settled = RepairDecision.withoutAsking(repair, absenceDoubt: absenceDoubt) {
+      return .dealtWith(repair.left(settled))
+    }
+    do {
+      if repair.kind == .missingAtProvider, !hasProof {
+        guard try await isOwnEnvironment() else {
+          return .interrupted(
+            "Terra knows none of the connections that its listing held: the key may be that of another environment, and "
+              + "nothing is ended.")
+        }
+        hasProof = true
+      }
+      return .dealtWith(try await settle(repair))
+    } catch let error as TerraAPIError {
+      return .interrupted("Terra could not be asked about every finding: \(error).")
+    } catch let error as RegistryError where error.code == .secretUnreadable {
+      return .interrupted(
+        tenant.remark("Terra was not asked about findings that its answer may settle", forWantOfCredentials: error))
     }
   }
 
   /// Whether Terra, asked with this very key, knows a connection that the listing held. Without this a key of another
   /// environment, which knows nobody, would end everybody.
-  private func isOwnEnvironment() async throws -> Bool {
+  func isOwnEnvironment() async throws -> Bool {
     let rows = try await database.run(
       tenant.id, compiles: false, [RegistryStatements.repairWitnesses(.uuid(tenant.id), .int(3)).plannedAnew])
     for row in rows.first?.rows.map({ $0 }) ?? [] {
@@ -87,8 +141,9 @@ struct SafeRepair: Sendable {
     return false
   }
 
-  private func ask(_ userID: String) async throws -> (answer: RepairDecision.Answer, asked: Date) {
-    let asked = Date()
+  /// Asks Terra about one connection, and says from which moment on the answer holds.
+  func ask(_ userID: String) async throws -> (answer: RepairDecision.Answer, asked: Date) {
+    let asked = now()
     do {
       let info = try await questions.ask { try await $0.userInfo(userID: userID) }
       return (.known(info.user, isAuthenticated: info.isAuthenticated), asked)
@@ -101,93 +156,69 @@ struct SafeRepair: Sendable {
     guard let userID = repair.userID else { return repair.left(.leave("No user_id is known for it.")) }
     let (answer, asked) = try await ask(userID)
     let decision = RepairDecision.after(answer, repair)
-    let instant = Instant(microseconds: Int64(asked.timeIntervalSince1970 * 1_000_000)).advanced(
-      by: .zero - Self.clockError)
-    let correctionID = UUID.version7()
     switch decision {
     case .leave: return repair.left(decision)
     case .confirm(let user):
       let reason = "Terra has the connection authenticated, and no signed event says so."
       if isDryRun { return repair.done(.confirmed, reason, nil) }
-      try await confirm(user, repair, correctionID, at: instant)
-      guard try await holds(userID, { $0 == .active || $0 == .degraded }) else {
-        return repair.left(.leave("A later fact says that it has ended."), correctionID)
-      }
-      try await finish(repair)
-      return repair.done(.confirmed, reason, correctionID)
+      let fact = fact(user, repair, asked: asked)
+      guard
+        try await write(
+          fact.statements(tenantID: tenant.id), fact.correctionID, repair, user.userID, reason, isLive: true)
+      else { return repair.left(.leave("A later fact says that it has ended."), fact.correctionID) }
+      return repair.done(.confirmed, reason, fact.correctionID)
     case .end:
       let reason = "Two complete listings do not hold it, and Terra, asked about it, does not know it."
       if isDryRun { return repair.done(.ended, reason, nil) }
-      guard try await end(userID, repair, correctionID, at: instant, reason: reason) else {
+      let correctionID = UUID.version7()
+      let statements = ending(userID, repair, correctionID, asked: asked, reason: reason)
+      guard try await write(statements, correctionID, repair, userID, reason, isLive: false) else {
         return repair.left(.leave("Something was recorded about it meanwhile: the next run looks again."))
       }
-      try await finish(repair)
       return repair.done(.ended, reason, correctionID)
     }
   }
 
-  private func confirm(
-    _ user: TerraUser, _ repair: RepairCase, _ correctionID: UUID, at instant: Instant
-  ) async throws {
-    let id = PostgresParameter.uuid(tenant.id)
-    // Where Terra names nobody, the session's own reference_id serves, as it does for an event.
+  /// Where Terra names nobody, the session's own reference_id serves, as it does for an event.
+  private func fact(_ user: TerraUser, _ repair: RepairCase, asked: Date) -> ObservedFact {
     let attributes = ConnectionAttributes(
       referenceID: user.referenceID ?? repair.referenceID, resource: user.resource?.rawValue ?? repair.resource,
       scopes: user.scopes)
-    let fact = ConnectionFact(
-      userID: user.userID, evidence: .correction(.alive), at: instant, factID: correctionID.text,
-      attributes: attributes)
-    var statements: [BoundStatement] = []
-    if let person = attributes.referenceID {
-      statements.append(RegistryStatements.appUserInsert(id, .textArray([person])))
-    }
-    statements += [
-      fact.registers.joinStatement(tenantID: tenant.id, userID: user.userID),
-      RegistryStatements.correctionInsert(
-        id, .uuid(correctionID), .timestamp(microsecondsSince1970: instant.microseconds), .text(user.userID),
-        .text(CorrectionVerdict.alive.rawValue), .text("reconcile"), .text(repair.kind.rawValue),
-        .text(evidence(repair))),
-      RegistryStatements.connectionChangeAppend(
-        id, .text(user.userID), .text("correction"), .text(correctionID.text), .null),
-    ]
-    _ = try await database.run(tenant.id, locking: [user.userID], naming: attributes.referenceID, statements)
+    return ObservedFact(
+      .alive, of: user.userID, askedAt: asked, source: "reconcile", reason: repair.kind.rawValue,
+      attributes: attributes, evidence: evidence(repair))
   }
 
-  /// - Returns: whether the connection was still as it was, and has ended.
-  private func end(
-    _ userID: String, _ repair: RepairCase, _ correctionID: UUID, at instant: Instant, reason: String
-  ) async throws -> Bool {
+  private func ending(
+    _ userID: String, _ repair: RepairCase, _ correctionID: UUID, asked: Date, reason: String
+  ) -> [BoundStatement] {
     let id = PostgresParameter.uuid(tenant.id)
+    let instant = Instant(asked).advanced(by: .zero - ObservedFact.clockError)
     let key = OrderKey(instant: instant, rank: .correction, factID: correctionID.text)
-    let results = try await database.run(
-      tenant.id, locking: [userID],
-      [
-        RegistryStatements.correctionInsertIfLive(
-          id, .uuid(correctionID), .timestamp(microsecondsSince1970: instant.microseconds), .text(userID),
-          .text("reconcile"), .text(reason), .text(evidence(repair)), .timestamp(repair.recordedAt)),
-        RegistryStatements.connectionApplyCorrection(id, .text(userID), .uuid(correctionID), .text(key.rawValue)),
-        RegistryStatements.connectionChangeAppend(
-          id, .text(userID), .text("correction"), .text(correctionID.text), .null),
-      ])
-    guard results[0].affectedRows == 1 else { return false }
-    return try await holds(userID) { $0 != .active && $0 != .degraded }
+    return [
+      RegistryStatements.correctionInsertIfLive(
+        id, .uuid(correctionID), .timestamp(microsecondsSince1970: instant.microseconds), .text(userID),
+        .text("reconcile"), .text(reason), .text(evidence(repair)), .timestamp(repair.recordedAt),
+        ErasedSubject.fence([.userID(userID)], tenantID: tenant.id)),
+      RegistryStatements.connectionApplyCorrection(id, .text(userID), .uuid(correctionID), .text(key.rawValue)),
+    ] + ConnectionTransition.statements(tenantID: tenant.id, userID: userID, cause: .correction(correctionID))
   }
 
-  private func holds(_ userID: String, _ wanted: (ConnectionStatus) -> Bool) async throws -> Bool {
-    let row = try await database.run(
-      tenant.id, RegistryStatements.connectionShow(.uuid(tenant.id), .text(userID))
-    ).rows.first
-    return try row.map { wanted(try ConnectionStatus(column: try $0.decode("status"))) } ?? false
-  }
-
-  private func finish(_ repair: RepairCase) async throws {
+  /// Writes a correction and closes the finding in one transaction, if the connection is then as the correction says.
+  ///
+  /// - Returns: whether the finding is repaired.
+  private func write(
+    _ statements: [BoundStatement], _ correctionID: UUID, _ repair: RepairCase, _ userID: String, _ reason: String,
+    isLive: Bool
+  ) async throws -> Bool {
     let (id, run) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(runID))
-    _ = try await database.run(
-      tenant.id,
-      [
-        RegistryStatements.findingRepaired(id, .uuid(repair.findingID), run),
-        RegistryStatements.findingChangeAppend(id, run), RegistryStatements.findingChangeAnnounce(id),
-      ])
+    let results = try await transaction(
+      userID,
+      statements + [
+        RegistryStatements.findingRepaired(
+          id, .uuid(repair.findingID), run, .text(userID), .uuid(correctionID), .bool(isLive), .text(reason))
+      ] + FindingTransition.statements(tenantID: tenant.id, runID: runID))
+    return results[statements.count].affectedRows == 1
   }
 
   private func evidence(_ repair: RepairCase) -> String {

@@ -36,11 +36,10 @@ enum ChangeOperations {
           ChangeSchemas.page, "The changes, possibly none.",
           links: [
             .to("showConnection", "user_id", from: "/items/0/user_id"), .to("listChanges", "after", from: "/cursor"),
-          ]),
+          ], orAsText: "text/event-stream"),
         timeLimit: Changes.maximumWait + .seconds(15)
       ) { call in
-        var stream = try await registry.changes.stream(
-          tenant: call.tenant, after: start(call), limit: call.query.integer("limit") ?? 100)
+        var stream = try await stream(registry, call)
         if ChangeEvents.areWanted(by: call.request) {
           return .response(ChangeEvents(stream: stream, request: call.request).response)
         }
@@ -57,9 +56,20 @@ enum ChangeOperations {
     ]
   }
 
-  private static func start(_ call: APICall) -> ChangeStart {
-    guard let text = call.request.headers[.lastEventID] ?? call.query["after"] else { return .beginning }
-    return text == "now" ? .now : .after(text)
+  private static func stream(_ registry: ConnectionRegistry, _ call: APICall) async throws -> ChangeStream {
+    let lastEventID = call.request.headers[.lastEventID]
+    let start: ChangeStart =
+      switch lastEventID ?? call.query["after"] {
+      case nil: .beginning
+      case "now": .now
+      case .some(let text): .after(text)
+      }
+    do {
+      return try await registry.changes.stream(
+        tenant: call.tenant, after: start, limit: call.query.integer("limit") ?? 100)
+    } catch let error as RegistryError where error.field == "after" && lastEventID != nil {
+      throw RegistryError(error.code, error.message, field: "Last-Event-ID", retryAfter: error.retryAfter)
+    }
   }
 }
 

@@ -11,7 +11,7 @@ extension ConnectionOperations {
         Ends the connection at Terra, which deletes what it holds and revokes the access at the provider. It cannot be \
         undone. Asking again is safe.
         """,
-      parameters: [.path("user_id", .text(1...256), "Terra's id of the connection.")],
+      parameters: [.path("user_id", .text(1...256), "Terra's id of the connection.")], idempotency: .kept,
       answer: .ok(
         ConnectionSchemas.deauthentication, "What Terra said, and the connection as it is now.",
         links: [.to("showConnection", "user_id", from: "/connection/user_id")]),

@@ -1,6 +1,7 @@
 import ConnectionRegistry
 import Foundation
 import HTTPTypes
+import RegistryModel
 
 /// `/v1/sessions`: opening sessions, and looking at them.
 enum SessionOperations {
@@ -18,7 +19,8 @@ enum SessionOperations {
         body: SessionSchemas.new, idempotency: .own,
         answer: .created(
           SessionSchemas.session, "The session.", links: [.to("showSession", "session_id", from: "/session_id")]),
-        problems: [.returnURLNotAllowed, .notFound, .shadowMode, .terraUserLimit] + ProblemCode.ofCallsToTerra
+        problems: [.returnURLNotAllowed, .notFound, .replacesConflict, .shadowMode, .terraUserLimit]
+          + ProblemCode.ofCallsToTerra
       ) { call in
         let session = try await registry.sessions.open(
           tenant: call.tenant, try call.body(NewSessionBody.self).session, idempotencyKey: call.idempotencyKey)
@@ -27,23 +29,35 @@ enum SessionOperations {
       },
       APIOperation(
         .get, "/v1/sessions", id: "listSessions", tag: .sessions, scope: .connectionsRead, summary: "List sessions",
-        description: "Sessions, oldest first.",
-        parameters: [.query("reference_id", .text(1...1_024), "Only of this app user.")] + APIParameter.page,
+        description: """
+          Sessions, oldest first. What became of one is computed from all facts, so with `status` a page may hold fewer \
+          rows than its limit, or none, and yet be followed by another.
+          """,
+        parameters: [
+          .query("reference_id", .text(1...1_024), "Only of this app user."),
+          .query("resource", .text(1...64, like: "FITBIT"), "Only for this provider, in any case."),
+          .query(
+            "status", .list(of: .choice(of: SessionStatus.self), 1...8), "Only in one of these states, by commas."),
+        ] + APIParameter.span("opened") + APIParameter.page,
         answer: .page(
           of: SessionSchemas.session, "A page of sessions.",
           links: [.to("showSession", "session_id", from: "/items/0/session_id")])
       ) { call in
-        try .page(
-          await registry.sessions.list(
-            tenant: call.tenant, referenceID: call.query["reference_id"], page: call.query.page))
+        let query = call.query
+        let filter = AuthSessionFilter(
+          referenceID: query["reference_id"], resource: query["resource"],
+          statuses: query.list("status").map { Set($0.compactMap(SessionStatus.init)) }, opened: query.span())
+        var sessions = try await registry.sessions.list(tenant: call.tenant, filter: filter, page: query.page)
+        sessions.items = sessions.items.map(call.shown)
+        return try .page(sessions)
       },
       APIOperation(
         .get, "/v1/sessions/{session_id}", id: "showSession", tag: .sessions, scope: .connectionsRead,
         summary: "Show a session", description: "One session with what became of it.",
-        parameters: [.path("session_id", .uuid, "The session's id.")],
+        parameters: [.path("session_id", .uuid, "The session's id.")], hasEntityTag: true,
         answer: .ok(SessionSchemas.session, "The session.")
       ) { call in
-        try .json(await registry.sessions.show(tenant: call.tenant, call.id("session_id")))
+        try .json(call.shown(await registry.sessions.show(tenant: call.tenant, call.id("session_id"))))
       },
     ]
   }

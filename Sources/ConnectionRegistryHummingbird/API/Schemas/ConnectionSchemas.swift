@@ -17,6 +17,7 @@ enum ConnectionSchemas {
       .required("recorded_at", .time, "When the last fact was recorded that changed the connection."),
       .required("needs_reauth", .boolean, "Whether the person must connect again: degraded or revoked."),
       .optional("reconnect", reconnect, "With what to open a session that connects again, where that is needed."),
+      .required("tags", TagSchemas.tags, "What the team notes about it."),
     ]))
 
   static let reconnect = APISchema.named(

@@ -7,14 +7,18 @@ struct APIAnswer: Sendable {
   /// The shape of the body; nil where there is none.
   var schema: APISchema?
   var contentType = "application/json"
+  /// Another type that the answer has where `Accept` asks for it, as text.
+  var textType: String?
   /// Whether `Location` names what was made.
   var namesLocation = false
   /// Where one can go from here: operations whose parameters this answer gives.
   var links: [APILink] = []
 
-  /// 200 with one object.
-  static func ok(_ schema: APISchema, _ description: String, links: [APILink] = []) -> APIAnswer {
-    APIAnswer(status: 200, description: description, schema: schema, links: links)
+  /// 200 with one object, or with text of another type where `Accept` asks for that.
+  static func ok(
+    _ schema: APISchema, _ description: String, links: [APILink] = [], orAsText textType: String? = nil
+  ) -> APIAnswer {
+    APIAnswer(status: 200, description: description, schema: schema, textType: textType, links: links)
   }
 
   /// 200 with one page of a list.
@@ -25,6 +29,11 @@ struct APIAnswer: Sendable {
   /// 201 with the object that was made, and its path in `Location`.
   static func created(_ schema: APISchema, _ description: String, links: [APILink] = []) -> APIAnswer {
     APIAnswer(status: 201, description: description, schema: schema, namesLocation: true, links: links)
+  }
+
+  /// 202 with the object that will be worked on, and its path in `Location`.
+  static func accepted(_ schema: APISchema, _ description: String, links: [APILink] = []) -> APIAnswer {
+    APIAnswer(status: 202, description: description, schema: schema, namesLocation: true, links: links)
   }
 
   /// 204 without a body.

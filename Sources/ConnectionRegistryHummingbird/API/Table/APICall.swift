@@ -1,4 +1,5 @@
 import ConnectionRegistry
+import Crypto
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -54,6 +55,29 @@ struct APICall: Sendable {
     try JSONBody.decode(type, from: body)
   }
 
-  /// What the request names itself, so that a repetition is known.
-  var idempotencyKey: String? { request.headers[.idempotencyKey] }
+  /// Who acts, for the audit.
+  var actor: String { "key:\(grant.keyID.text)" }
+
+  /// Whether the request is to be done only while something is as the caller read it.
+  var hasPrecondition: Bool { request.headers[.ifMatch] != nil }
+
+  /// Whether an object is as the caller read it, by `If-Match`.
+  ///
+  /// - Parameter value: The object as it would be answered now.
+  /// - Returns: Whether one of the tags names it.
+  func isExpected(_ value: some Encodable) -> Bool {
+    guard let list = request.headers[.ifMatch] else { return true }
+    guard let body = try? RegistryJSON.encoder().encode(value) else { return false }
+    return EntityTag.matches(EntityTag.of(body), list, weakly: false)
+  }
+
+  /// What the request names itself, so that a repetition is known: the name holds for the API key that it came with, so
+  /// that two callers who count alike do not get each other's answers.
+  var idempotencyKey: String? {
+    request.headers[.idempotencyKey].map { name in
+      SHA256.hash(data: Data("\(grant.keyID.text) \(name)".utf8)).map { byte in
+        (byte < 16 ? "0" : "") + String(byte, radix: 16)
+      }.joined()
+    }
+  }
 }

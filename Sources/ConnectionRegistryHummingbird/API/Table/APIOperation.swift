@@ -12,6 +12,7 @@ struct APIOperation: Sendable {
     case connections = "Connections"
     case appUsers = "App users"
     case events = "Events"
+    case receipts = "Receipts"
     case callbacks = "Callbacks"
     case reconciliations = "Reconciliations"
     case findings = "Findings"
@@ -31,6 +32,21 @@ struct APIOperation: Sendable {
     case own
   }
 
+  /// What a body is written in.
+  enum BodyForm: Sendable {
+    /// One JSON value that fits the schema.
+    case json
+    /// Lines of JSON, each read by the operation itself, in so many bytes at most.
+    case lines(maximumBytes: Int)
+
+    var contentType: String {
+      switch self {
+      case .json: "application/json"
+      case .lines: "application/x-ndjson"
+      }
+    }
+  }
+
   var method: HTTPRequest.Method
   /// The path with its parameters in braces: `/v1/connections/{user_id}`.
   var path: String
@@ -44,6 +60,8 @@ struct APIOperation: Sendable {
   var parameters: [APIParameter]
   /// The shape of the body; nil where none is read.
   var body: APISchema?
+  /// What the body is written in.
+  var bodyForm: BodyForm
   /// Whether the body may be left out.
   var bodyIsOptional: Bool
   var idempotency: Idempotency
@@ -68,6 +86,7 @@ struct APIOperation: Sendable {
   ///   - description: What one must know to use it.
   ///   - parameters: Those of path, query and headers; unknown ones of the query are refused.
   ///   - body: The shape of the body.
+  ///   - bodyForm: What the body is written in.
   ///   - bodyIsOptional: Whether the body may be left out.
   ///   - idempotency: How a repetition with the same `Idempotency-Key` is treated.
   ///   - hasEntityTag: Whether answers carry an `ETag`.
@@ -77,7 +96,8 @@ struct APIOperation: Sendable {
   ///   - handler: Does it.
   init(
     _ method: HTTPRequest.Method, _ path: String, id: String, tag: Tag, scope: APIKeyScope, summary: String,
-    description: String, parameters: [APIParameter] = [], body: APISchema? = nil, bodyIsOptional: Bool = false,
+    description: String, parameters: [APIParameter] = [], body: APISchema? = nil,
+    bodyForm: BodyForm = .json, bodyIsOptional: Bool = false,
     idempotency: Idempotency = .none, hasEntityTag: Bool = false, answer: APIAnswer, problems: [ProblemCode] = [],
     timeLimit: Duration? = nil, handler: @escaping @Sendable (APICall) async throws -> APIReply
   ) {
@@ -90,6 +110,7 @@ struct APIOperation: Sendable {
     self.description = description
     self.parameters = parameters
     self.body = body
+    self.bodyForm = bodyForm
     self.bodyIsOptional = bodyIsOptional
     self.idempotency = idempotency
     self.hasEntityTag = hasEntityTag
@@ -112,9 +133,11 @@ struct APIOperation: Sendable {
   /// Everything that may go wrong.
   var allProblems: [ProblemCode] {
     var all = ProblemCode.ofEveryOperation + problems
-    if body != nil { all += [.invalidJSON, .contentTooLarge, .unsupportedMediaType] }
-    if idempotency != .none { all += [.idempotencyConflict] }
-    if idempotency == .kept { all += [.idempotencyInProgress] }
+    if body != nil {
+      all += [.bodyTimedOut, .contentTooLarge, .unsupportedMediaType]
+      if case .json = bodyForm { all.append(.invalidJSON) }
+    }
+    if idempotency != .none { all += [.idempotencyConflict, .idempotencyInProgress] }
     if hasEntityTag, method != .get { all.append(.preconditionFailed) }
     if parameters.contains(where: { $0.place == .path }) { all.append(.notFound) }
     var seen: Set<String> = []
@@ -123,7 +146,8 @@ struct APIOperation: Sendable {
 
   private static let idempotencyKey = APIParameter.header(
     "Idempotency-Key", .printable(1...255, like: "b7f0c2de-4a52-4c1e-8a53-6f4f0e6f2d11"),
-    "Makes a repetition of this request give the first one's answer instead of acting again. Kept for 24 hours.")
+    "Makes a repetition of this request, with the same API key, give the first one's answer instead of acting again; "
+      + "kept for 24 hours at least.")
   private static let ifNoneMatch = APIParameter.header(
     "If-None-Match", APISchema(form: .text(length: 1...1_024, format: .headerText)),
     "An `ETag` from before: the answer is 304 without a body while it still holds.")

@@ -24,6 +24,21 @@ struct APIParameter: Sendable {
     APIParameter(place: .header, name: name, schema: schema, description: description)
   }
 
+  /// The two ends of a span of time, `since` and `until`, or with a name `created_since` and `created_until`;
+  /// ``QueryParameters/span(_:)`` reads them.
+  ///
+  /// - Parameters:
+  ///   - what: What the rows must be in the span: "recorded".
+  ///   - name: What stands before both names.
+  /// - Returns: Both parameters.
+  static func span(_ what: String, named name: String? = nil) -> [APIParameter] {
+    let prefix = name.map { $0 + "_" } ?? ""
+    return [
+      .query(prefix + "since", .time, "Only those \(what) at this time or later."),
+      .query(prefix + "until", .time, "Only those \(what) before this time."),
+    ]
+  }
+
   /// How many rows a page has, and where it begins: what every list takes.
   static let page: [APIParameter] = [
     .query("limit", .integer(1...200), "How many rows a page has at most; 50 where nothing is said."),

@@ -18,6 +18,8 @@ struct APIReply: Sendable {
   /// The path of what was made, for `Location`.
   var location: String?
   var body: Body
+  /// What names the content where it is not the body itself, because something in it changes by the second.
+  var entityTag: String?
 
   /// An object.
   ///
@@ -25,12 +27,16 @@ struct APIReply: Sendable {
   ///   - value: What to encode.
   ///   - status: The answer's status.
   ///   - location: The path of what was made.
+  ///   - still: The same without what changes by the second, for the entity tag.
   /// - Returns: The reply.
   /// - Throws: What keeps the value from being encoded.
   static func json(
-    _ value: some Encodable, status: HTTPResponse.Status = .ok, location: String? = nil
+    _ value: some Encodable, status: HTTPResponse.Status = .ok, location: String? = nil,
+    still: (any Encodable)? = nil
   ) throws -> APIReply {
-    APIReply(status: status, location: location, body: .json(try RegistryJSON.encoder().encode(value)))
+    APIReply(
+      status: status, location: location, body: .json(try RegistryJSON.encoder().encode(value)),
+      entityTag: try still.map { EntityTag.of(try RegistryJSON.encoder().encode($0)) })
   }
 
   /// A page of a list; at its end `next_cursor` is null, and not left out.

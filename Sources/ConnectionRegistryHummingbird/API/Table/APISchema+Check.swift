@@ -26,6 +26,16 @@ extension APISchema {
     switch (form, value) {
     case (.anything, _): break
     case (.nullable, .null): break
+    case (.constant(let only), _):
+      guard value == only else { throw fault("The value must be \(inWords).") }
+    case (.variants(let object, let variants), _):
+      try object.check(value, path)
+      guard case .object(let members) = value else { break }
+      do {
+        try Self.check(members, against: variants)
+      } catch {
+        throw fault(error.sentence, error.path)
+      }
     case (.nullable(let schema), _), (.named(_, let schema), _): try schema.check(value, path)
     case (.boolean, .boolean): break
     case (.number, .number), (.number, .integer): break
@@ -83,24 +93,32 @@ extension APISchema {
     switch format {
     case .uuid where UUID(uuidString: text) == nil:
       return "The value must be an id such as 01939f6e-7a1c-7c3e-9d2f-5b8a4e6f0c11."
-    case .time where RFC3339.strictDate(from: text) == nil:
+    case .time where RFC3339.date(from: text) == nil:
       return "The value must be a time with its zone, such as 2026-03-01T09:30:00Z (RFC 3339)."
-    case .withoutNUL where text.utf8.contains(0): return "The value must not hold NUL."
+    case .withoutComma where text.contains(","): return "The value must not hold a comma."
+    case .withoutNUL where text.utf8.contains(0), .withoutComma where text.utf8.contains(0):
+      return "The value must not hold NUL."
+    case .line where text.utf8.contains { $0 < 0x20 || $0 == 0x7F }:
+      return "The value must be one line without control characters."
     case .printable where !text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }):
       return "The value must be printable ASCII without spaces."
     case .headerText where !text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }):
       return "The value must be printable ASCII."
     case .hexadecimal where !text.utf8.allSatisfy({ "0123456789abcdef".utf8.contains($0) }):
       return "The value must be hexadecimal digits in lower case."
+    case .channel where !text.utf8.allSatisfy({ "abcdefghijklmnopqrstuvwxyz0123456789_-".utf8.contains($0) }):
+      return "The value must be lower-case letters, digits, _ and -."
     case .tagName where !isTagName(text):
       return "Lower-case letters, digits, _, - and ., beginning with a letter."
+    case .tag where Tag(query: text) == nil:
+      return "The value must be key=value; a key is lower-case letters, digits, _, - and ., beginning with a letter."
     default: break
     }
     guard length.contains(text.unicodeScalars.count) else { return sentence(of: length, "characters") }
     return nil
   }
 
-  private static func isTagName(_ text: String) -> Bool {
+  static func isTagName(_ text: String) -> Bool {
     guard let first = text.utf8.first, (0x61...0x7a).contains(first) else { return false }
     return text.utf8.allSatisfy { byte in
       (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) || "_-.".utf8.contains(byte)
@@ -129,6 +147,8 @@ extension APISchema {
     case .list(let element, _): "a list, each element \(element.inWords)"
     case .object, .map: "a JSON object"
     case .nullable(let schema): "\(schema.inWords) or null"
+    case .constant(let value): (try? JSONEncoder().encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "JSON"
+    case .variants(let object, _): object.inWords
     case .named(_, let schema): schema.inWords
     case .anything: "JSON"
     }

@@ -17,6 +17,7 @@ extension APISchema {
     case .nullable(let schema), .list(let schema, _): schema.named
     case .map(_, let values, _): values.named
     case .object(let members): members.flatMap(\.schema.named)
+    case .variants(let object, _): object.named
     default: []
     }
   }
@@ -63,6 +64,10 @@ extension APISchema {
         return members
       }
       return ["anyOf": .list([shape, ["type": "null"]])]
+    case .constant(.null): return ["type": "null"]
+    case .constant(let value): return ["const": value]
+    case .variants(let object, let variants):
+      return ["oneOf": .list(variants.map { $0.document(of: object, isStrict: isStrict) })]
     case .named(let name, let schema):
       return isStrict ? schema.keywords(isStrict: true) : ["$ref": .text("#/components/schemas/\(name)")]
     case .anything: return [:]
@@ -80,14 +85,29 @@ extension APISchema {
       return members
     case .url: members["format"] = "uri"
     case .headerText: members["pattern"] = "^[!-~]([ -~]*[!-~])?$"
+    case .line: members["pattern"] = "^[^\\u0000-\\u001f\\u007f]*$"
     case .printable: members["pattern"] = "^[!-~]+$"
     case .hexadecimal: members["pattern"] = "^[0-9a-f]+$"
+    case .tag: members["pattern"] = "^[a-z][a-z0-9_.-]{0,63}=[^\\u0000]{0,256}$"
+    case .channel: members["pattern"] = "^[a-z0-9_-]+$"
     case .tagName: members["pattern"] = "^[a-z][a-z0-9_.-]*$"
+    case .withoutComma: members["pattern"] = "^[^\\u0000,]*$"
     case .withoutNUL: members["pattern"] = length.upperBound < 65_536 ? "^[^\\u0000]*$" : nil
     case nil: break
     }
     if length.lowerBound > 0 { members["minLength"] = .integer(Int64(length.lowerBound)) }
     if length.upperBound < 65_536 { members["maxLength"] = .integer(Int64(length.upperBound)) }
     return members
+  }
+}
+
+extension APISchema.Variant {
+  /// The variant as an object of its own.
+  fileprivate func document(of object: APISchema, isStrict: Bool) -> JSONNode {
+    guard case .object(let members) = object.form,
+      case .object(var shape) = APISchema.object(narrowed(members)).document(isStrict: isStrict)
+    else { return object.document(isStrict: isStrict) }
+    shape["title"] = .text(title)
+    return .object(shape)
   }
 }

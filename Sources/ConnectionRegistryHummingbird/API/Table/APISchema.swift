@@ -21,7 +21,11 @@ struct APISchema: Sendable {
     /// An object whose members' names are the caller's.
     case map(names: APISchema, values: APISchema, count: ClosedRange<Int>)
     case nullable(APISchema)
+    /// Only this value.
+    case constant(JSONNode)
     case named(String, APISchema)
+    /// An object whose members go together in one of several ways.
+    case variants(APISchema, [Variant])
     case anything
   }
 
@@ -34,10 +38,18 @@ struct APISchema: Sendable {
     case printable
     /// Any text but NUL, which the database cannot keep.
     case withoutNUL
+    /// The same without commas, which separate such texts elsewhere.
+    case withoutComma
+    /// One line: text without control characters.
+    case line
     /// Hexadecimal digits in lower case.
     case hexadecimal
     /// Lower-case letters, digits, `_`, `-` and `.`, beginning with a letter.
     case tagName
+    /// Lower-case letters, digits, `_` and `-`.
+    case channel
+    /// A tag's name, and its value after `=`.
+    case tag
   }
 
   /// One member of an object.
@@ -65,6 +77,14 @@ struct APISchema: Sendable {
   /// Any text the database can keep, up to 1,024 characters unless said otherwise.
   static func text(_ length: ClosedRange<Int> = 0...65_536, like example: String? = nil) -> APISchema {
     APISchema(form: .text(length: length, format: .withoutNUL), example: example.map(JSONNode.text))
+  }
+  /// A text of one line, without control characters.
+  static func line(_ length: ClosedRange<Int>, like example: String? = nil) -> APISchema {
+    APISchema(form: .text(length: length, format: .line), example: example.map(JSONNode.text))
+  }
+  /// A text that may stand in a list separated by commas.
+  static func element(_ length: ClosedRange<Int>, like example: String? = nil) -> APISchema {
+    APISchema(form: .text(length: length, format: .withoutComma), example: example.map(JSONNode.text))
   }
   /// A text of printable ASCII without spaces.
   static func printable(_ length: ClosedRange<Int>, like example: String? = nil) -> APISchema {
@@ -102,10 +122,18 @@ struct APISchema: Sendable {
   static func map(of values: APISchema, names: APISchema, _ count: ClosedRange<Int> = 0...Int.max) -> APISchema {
     APISchema(form: .map(names: names, values: values, count: count))
   }
+  /// Only this value.
+  static func constant(_ value: JSONNode) -> APISchema { APISchema(form: .constant(value)) }
+  /// Only null.
+  static let nothing = APISchema(form: .constant(.null))
   /// The value, or null.
   static func nullable(_ schema: APISchema) -> APISchema { APISchema(form: .nullable(schema)) }
   /// A schema that stands in the document once, under this name.
   static func named(_ name: String, _ schema: APISchema) -> APISchema { APISchema(form: .named(name, schema)) }
+  /// An object that is as exactly one of these variants says.
+  static func variants(of object: APISchema, _ variants: [Variant]) -> APISchema {
+    APISchema(form: .variants(object, variants))
+  }
   /// Any JSON.
   static let anything = APISchema(form: .anything)
 

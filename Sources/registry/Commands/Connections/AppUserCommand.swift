@@ -5,7 +5,7 @@ import ConnectionRegistry
 struct AppUserCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "app-user", abstract: "App users: the team's end users, by the team's own ids.",
-    subcommands: [Show.self])
+    subcommands: [List.self, Show.self, Tags.self, Merge.self, Export.self, Erase.self])
 
   /// Shows one app user.
   struct Show: AsyncParsableCommand {
@@ -15,15 +15,12 @@ struct AppUserCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The app user's id at the team.", valueName: "reference-id"))
     var referenceID: String
 
-    @OptionGroup var tenant: TenantOption
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
-      let detail = try await RegistryAccess.withRegistry(database) {
-        try await $0.appUsers.show(tenant: tenant.tenant, referenceID)
+      try await scope.print {
+        try await $0.appUsers.show(tenant: $1, referenceID)
       }
-      try DetailPrinter(StandardOutput(), output.format).print(detail)
     }
   }
 }

@@ -17,18 +17,15 @@ extension ConnectionCommand {
     @Flag(name: .long, help: "Do not ask.")
     var yes = false
 
-    @OptionGroup var tenant: TenantOption
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
       try Confirmation.require(
-        "End the connection \(StandardOutput.printable(userID)) of \(tenant.tenant) at Terra? It cannot be undone.",
+        "End the connection \(StandardOutput.printable(userID)) of \(scope.tenant) at Terra? It cannot be undone.",
         yes: yes)
-      let ended = try await RegistryAccess.withRegistry(database) {
-        try await $0.connections.deauthenticate(tenant: tenant.tenant, userID, source: "operator")
+      let ended = try await scope.print {
+        try await $0.connections.deauthenticate(tenant: $1, userID, source: "operator")
       }
-      try DetailPrinter(StandardOutput(), output.format).print(ended)
       if ended.outcome == .alreadyGone { Progress.say("Terra did not know the connection any more.") }
     }
   }

@@ -24,21 +24,18 @@ extension ConnectionCommand {
     @Option(help: ArgumentHelp("How many connections a page has, up to 500.", valueName: "n"))
     var perPage = 500
 
-    @OptionGroup var tenant: TenantOption
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func validate() throws {
       guard fromTerra else { throw ValidationError("Give --from-terra.") }
     }
 
     func run() async throws {
-      let report = try await RegistryAccess.withRegistry(database) {
+      let report = try await scope.print {
         try await $0.connections.importFromTerra(
-          tenant: tenant.tenant, fromPage: fromPage, perPage: perPage, isDryRun: dryRun
+          tenant: $1, fromPage: fromPage, perPage: perPage, isDryRun: dryRun
         ) { Progress.say("\($0.listed) connections on \($0.pages) pages.") }
       }
-      try DetailPrinter(StandardOutput(), output.format).print(report)
       if let page = report.nextPage {
         throw CommandError("The listing was not read to its end. Go on with --from-page \(page).")
       }

@@ -1,15 +1,12 @@
-public import ArgumentParser
+import ArgumentParser
 import ConnectionRegistry
-public import RegistryModel
 
 /// Connections: authenticated accounts.
 struct ConnectionCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "connection", abstract: "Connections: one authenticated account of one app user at one provider.",
-    subcommands: [List.self, Show.self, Deauthenticate.self, Import.self])
+    subcommands: [List.self, Show.self, Tags.self, Deauthenticate.self, Import.self, Export.self])
 }
-
-extension ConnectionStatus: ExpressibleByArgument {}
 
 extension ConnectionCommand {
   /// Lists connections.
@@ -17,21 +14,9 @@ extension ConnectionCommand {
     static let configuration = CommandConfiguration(
       abstract: "List connections, oldest first; without --status those that were ever connected.")
 
-    @OptionGroup var tenant: TenantOption
-
-    @Option(name: .customLong("reference-id"), help: ArgumentHelp("Only of this app user.", valueName: "id"))
-    var referenceID: String?
-
-    @Option(help: ArgumentHelp("Only at this provider, such as FITBIT.", valueName: "name"))
-    var resource: String?
-
-    @Option(
-      name: .customLong("status"), help: ArgumentHelp("Only in this state; may be repeated.", valueName: "status"))
-    var statuses: [ConnectionStatus] = []
-
+    @OptionGroup var filter: ConnectionFilterOptions
     @OptionGroup var page: PageOptions
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     static let columns = [
       Column("user_id", header: "user id"), Column("resource"), Column("reference_id", header: "reference id"),
@@ -41,13 +26,8 @@ extension ConnectionCommand {
     ]
 
     func run() async throws {
-      let filter = ConnectionFilter(
-        referenceID: referenceID, resource: resource?.uppercased(), statuses: statuses.isEmpty ? nil : Set(statuses))
-      try await RegistryAccess.withRegistry(database) { registry in
-        var printer = ListPrinter(StandardOutput(), output.format, columns: Self.columns, empty: "No connections.")
-        try await printer.print(page) { page in
-          try await registry.connections.list(tenant: tenant.tenant, filter: filter, page: page)
-        }
+      try await scope.list(page, columns: Self.columns, empty: "No connections.") {
+        try await $0.connections.list(tenant: $1, filter: filter.filter, page: $2)
       }
     }
   }
@@ -60,15 +40,12 @@ extension ConnectionCommand {
     @Argument(help: ArgumentHelp("Terra's id of the connection.", valueName: "user-id"))
     var userID: String
 
-    @OptionGroup var tenant: TenantOption
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
-      let detail = try await RegistryAccess.withRegistry(database) {
-        try await $0.connections.show(tenant: tenant.tenant, userID)
+      try await scope.print {
+        try await $0.connections.show(tenant: $1, userID)
       }
-      try DetailPrinter(StandardOutput(), output.format).print(detail)
     }
   }
 }

@@ -1,5 +1,5 @@
-import ArgumentParser
-import ConnectionRegistry
+public import ArgumentParser
+public import ConnectionRegistry
 import Foundation
 
 /// Redirect callbacks: what browsers claimed.
@@ -9,15 +9,30 @@ struct CallbackCommand: AsyncParsableCommand {
     subcommands: [List.self, Show.self])
 }
 
+extension RedirectCallback.Outcome: ExpressibleByArgument {}
+
 extension CallbackCommand {
   /// Lists callbacks.
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List callbacks, oldest first.")
 
-    @OptionGroup var tenant: TenantOption
+    @Option(
+      name: .customLong("user-id"), help: ArgumentHelp("Only those that claim this connection.", valueName: "id"))
+    var userID: String?
+
+    @Option(
+      name: .customLong("reference-id"), help: ArgumentHelp("Only those that claim this app user.", valueName: "id"))
+    var referenceID: String?
+
+    @Option(help: ArgumentHelp("Only those that claim this provider, such as FITBIT.", valueName: "name"))
+    var resource: String?
+
+    @Option(help: ArgumentHelp("Only those that came to this of the two URLs.", valueName: "outcome"))
+    var outcome: RedirectCallback.Outcome?
+
+    @OptionGroup var span: SpanOptions
     @OptionGroup var page: PageOptions
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     static let columns = [
       Column("callback_id", header: "callback"), Column("outcome"), Column("verdict", .status),
@@ -27,11 +42,10 @@ extension CallbackCommand {
     ]
 
     func run() async throws {
-      try await RegistryAccess.withRegistry(database) { registry in
-        var printer = ListPrinter(StandardOutput(), output.format, columns: Self.columns, empty: "No callbacks.")
-        try await printer.print(page) { page in
-          try await registry.callbacks.list(tenant: tenant.tenant, page: page)
-        }
+      let filter = RedirectCallbackFilter(
+        userID: userID, referenceID: referenceID, resource: resource, outcome: outcome, recorded: span.range)
+      try await scope.list(page, columns: Self.columns, empty: "No callbacks.") {
+        try await $0.callbacks.list(tenant: $1, filter: filter, page: $2)
       }
     }
   }
@@ -43,15 +57,12 @@ extension CallbackCommand {
     @Argument(help: "The callback's id.", transform: UUIDArgument.parse)
     var callbackID: UUID
 
-    @OptionGroup var tenant: TenantOption
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
-      let callback = try await RegistryAccess.withRegistry(database) {
-        try await $0.callbacks.show(tenant: tenant.tenant, callbackID)
+      try await scope.print {
+        try await $0.callbacks.show(tenant: $1, callbackID)
       }
-      try DetailPrinter(StandardOutput(), output.format).print(callback)
     }
   }
 }

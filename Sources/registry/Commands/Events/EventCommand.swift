@@ -18,17 +18,22 @@ extension EventCommand {
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List events in the order in which they were recorded.")
 
-    @OptionGroup var tenant: TenantOption
-
     @Option(name: .customLong("user-id"), help: ArgumentHelp("Only about this connection.", valueName: "id"))
     var userID: String?
 
     @Option(help: ArgumentHelp("Only of this kind, such as auth_success.", valueName: "kind"))
     var kind: String?
 
+    @Option(
+      name: .customLong("reference-id"), help: ArgumentHelp("Only those that name this app user.", valueName: "id"))
+    var referenceID: String?
+
+    @Option(help: ArgumentHelp("Only about this provider, such as FITBIT.", valueName: "name"))
+    var resource: String?
+
+    @OptionGroup var span: SpanOptions
     @OptionGroup var page: PageOptions
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     static let columns = [
       Column("event_id", header: "event"), Column("kind"), Column("user_id", header: "user id"),
@@ -37,11 +42,9 @@ extension EventCommand {
     ]
 
     func run() async throws {
-      try await RegistryAccess.withRegistry(database) { registry in
-        var printer = ListPrinter(StandardOutput(), output.format, columns: Self.columns, empty: "No events.")
-        try await printer.print(page) { page in
-          try await registry.events.list(tenant: tenant.tenant, userID: userID, kind: kind, page: page)
-        }
+      let filter = AuthEventFilter(referenceID: referenceID, resource: resource, recorded: span.range)
+      try await scope.list(page, columns: Self.columns, empty: "No events.") {
+        try await $0.events.list(tenant: $1, userID: userID, kind: kind, filter: filter, page: $2)
       }
     }
   }
@@ -53,15 +56,12 @@ extension EventCommand {
     @Argument(help: "The event's id.", transform: UUIDArgument.parse)
     var eventID: UUID
 
-    @OptionGroup var tenant: TenantOption
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
-      let detail = try await RegistryAccess.withRegistry(database) {
-        try await $0.events.show(tenant: tenant.tenant, eventID)
+      try await scope.print {
+        try await $0.events.show(tenant: $1, eventID)
       }
-      try DetailPrinter(StandardOutput(), output.format).print(detail)
     }
   }
 
@@ -70,14 +70,15 @@ extension EventCommand {
     static let configuration = CommandConfiguration(
       abstract: "List deliveries that did not become events: rejected, quarantined, unreadable, of unknown type.")
 
-    @OptionGroup var tenant: TenantOption
-
     @Option(help: ArgumentHelp("Only of this kind.", valueName: "kind"))
     var disposition: WebhookReceipt.Disposition?
 
+    @Option(name: .customLong("user-id"), help: ArgumentHelp("Only about this connection.", valueName: "id"))
+    var userID: String?
+
+    @OptionGroup var span: SpanOptions
     @OptionGroup var page: PageOptions
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     static let columns = [
       Column("receipt_id", header: "receipt"), Column("disposition"), Column("reason_code", header: "reason"),
@@ -86,11 +87,9 @@ extension EventCommand {
     ]
 
     func run() async throws {
-      try await RegistryAccess.withRegistry(database) { registry in
-        var printer = ListPrinter(StandardOutput(), output.format, columns: Self.columns, empty: "No receipts.")
-        try await printer.print(page) { page in
-          try await registry.receipts.list(tenant: tenant.tenant, disposition: disposition, page: page)
-        }
+      let filter = WebhookReceiptFilter(disposition: disposition, userID: userID, recorded: span.range)
+      try await scope.list(page, columns: Self.columns, empty: "No receipts.") {
+        try await $0.receipts.list(tenant: $1, filter: filter, page: $2)
       }
     }
   }
@@ -102,15 +101,12 @@ extension EventCommand {
     @Argument(help: "The receipt's id.", transform: UUIDArgument.parse)
     var receiptID: UUID
 
-    @OptionGroup var tenant: TenantOption
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
-      let detail = try await RegistryAccess.withRegistry(database) {
-        try await $0.receipts.show(tenant: tenant.tenant, receiptID)
+      try await scope.print {
+        try await $0.receipts.show(tenant: $1, receiptID)
       }
-      try DetailPrinter(StandardOutput(), output.format).print(detail)
     }
   }
 }

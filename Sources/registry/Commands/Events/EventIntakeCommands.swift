@@ -20,16 +20,13 @@ extension EventCommand {
     @Option(help: ArgumentHelp("What the channel is called, such as sqs.", valueName: "name"))
     var channel: String
 
-    @OptionGroup var tenant: TenantOption
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
       let lines = try InputLines(path: file, maximumBytes: Webhooks.maximumEnvelopeBytes + 1)
-      let ingest = try await RegistryAccess.withRegistry(database) {
-        try await $0.webhooks.ingest(tenant: tenant.tenant, channel: channel, lines: lines)
+      let ingest = try await scope.print {
+        try await $0.webhooks.ingest(tenant: $1, channel: channel, by: OperatorName.current, lines: lines)
       }
-      try DetailPrinter(StandardOutput(), output.format).print(ingest)
       guard ingest.refused == 0 else {
         throw CommandError("\(ingest.refused) of \(ingest.lines) lines could not be taken in; the others were.")
       }
@@ -44,15 +41,12 @@ extension EventCommand {
     @Argument(help: "The receipt's id.", transform: UUIDArgument.parse)
     var receiptID: UUID
 
-    @OptionGroup var tenant: TenantOption
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
-      let outcome = try await RegistryAccess.withRegistry(database) {
-        try await $0.webhooks.accept(tenant: tenant.tenant, receiptID)
+      try await scope.print {
+        try await $0.webhooks.accept(tenant: $1, receiptID, by: OperatorName.current)
       }
-      try DetailPrinter(StandardOutput(), output.format).print(outcome)
     }
   }
 
@@ -61,20 +55,20 @@ extension EventCommand {
     static let configuration = CommandConfiguration(
       abstract: "Read authentic deliveries again that could not be read, or were of an unknown type, when they came.")
 
-    @Argument(help: "The receipts' ids.", transform: UUIDArgument.parse)
+    @Argument(help: ArgumentHelp("The receipts' ids.", valueName: "receipt-id"), transform: UUIDArgument.parse)
     var receiptIDs: [UUID]
 
-    @OptionGroup var tenant: TenantOption
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
-      let outcomes = try await RegistryAccess.withRegistry(database) { registry in
+      let outcomes = try await scope.with { registry, tenant in
         var outcomes: [ReceiptOutcome] = []
-        for id in receiptIDs { outcomes.append(try await registry.webhooks.replay(tenant: tenant.tenant, id)) }
+        for id in receiptIDs {
+          outcomes.append(try await registry.webhooks.replay(tenant: tenant, id, by: OperatorName.current))
+        }
         return outcomes
       }
-      for outcome in outcomes { try DetailPrinter(StandardOutput(), output.format).print(outcome) }
+      for outcome in outcomes { try scope.registry.detailPrinter.print(outcome) }
     }
   }
 }

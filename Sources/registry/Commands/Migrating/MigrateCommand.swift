@@ -72,8 +72,10 @@ extension MigrateCommand {
       let pending = try await RegistryAccess(database).withDatabase { database in
         try await database.withMigrator { try await $0.plan() }
       }
-      try MigrateCommand.print(
-        pending.map { Row(pending: $0) }, output.format, empty: "Nothing to do: the schema is up to date.")
+      try OutputError.whileRead {
+        try MigrateCommand.print(
+          pending.map { Row(pending: $0) }, output.format, empty: "Nothing to do: the schema is up to date.")
+      }
     }
   }
 
@@ -111,7 +113,9 @@ extension MigrateCommand {
       let rows =
         status.applied.map { Row(applied: $0, isNewer: newer.contains($0.number)) }
         + status.pending.map { Row(pending: $0) }
-      try MigrateCommand.print(rows.sorted { $0.number < $1.number }, output.format, empty: "No migrations.")
+      try OutputError.whileRead {
+        try MigrateCommand.print(rows.sorted { $0.number < $1.number }, output.format, empty: "No migrations.")
+      }
       if let warning = status.warning { Progress.say("Warning: \(warning).") }
       if let problem = status.problems.first { throw problem }
       if !status.pending.isEmpty { throw MigrationError.notMigrated(pending: status.pending.map(\.fileName)) }

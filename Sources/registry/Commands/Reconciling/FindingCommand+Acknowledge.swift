@@ -15,8 +15,6 @@ extension FindingCommand {
     @Argument(help: "The finding's id.", transform: UUIDArgument.parse)
     var findingID: UUID
 
-    @OptionGroup var tenant: TenantOption
-
     @Option(help: ArgumentHelp("Who takes it on; without it the account that runs the command.", valueName: "name"))
     var by: String?
 
@@ -28,17 +26,15 @@ extension FindingCommand {
     )
     var period: DurationArgument?
 
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
       let until = period.map { Date().addingTimeInterval($0.duration.inSeconds) }
-      let finding = try await RegistryAccess.withRegistry(database) {
+      try await scope.print {
         try await $0.findings.acknowledge(
-          tenant: tenant.tenant, id: findingID, by: by ?? NSUserName(), reason: reason, until: until,
+          tenant: $1, id: findingID, by: by ?? NSUserName(), reason: reason, until: until,
           includingOperators: true)
       }
-      try DetailPrinter(StandardOutput(), output.format).print(finding)
     }
   }
 }

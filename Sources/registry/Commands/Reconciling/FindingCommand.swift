@@ -7,7 +7,7 @@ public import RegistryModel
 struct FindingCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "finding", abstract: "Findings: where events, callbacks and sessions disagree.",
-    subcommands: [List.self, Show.self, Acknowledge.self])
+    subcommands: [List.self, Show.self, Acknowledge.self, Undo.self])
 }
 
 extension FindingKind: ExpressibleByArgument {}
@@ -20,8 +20,6 @@ extension FindingCommand {
     static let configuration = CommandConfiguration(
       abstract: "List findings; without --status those that stand.",
       discussion: "With --fail-on the exit code is 1 when one of the listed findings is at least so severe.")
-
-    @OptionGroup var tenant: TenantOption
 
     @Option(help: ArgumentHelp("Only of this kind, such as callback_without_event.", valueName: "kind"))
     var kind: FindingKind?
@@ -36,33 +34,32 @@ extension FindingCommand {
     @Option(help: ArgumentHelp("End with 1 when a finding is at least so severe.", valueName: "severity"))
     var failOn: FindingSeverity?
 
+    @OptionGroup var span: SpanOptions
     @OptionGroup var page: PageOptions
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     static let columns = [
       Column("id", header: "finding"), Column("severity", .severity), Column("kind"),
       Column("subject.type", header: "subject"), Column("subject.id", header: "subject id"), Column("status"),
+      Column("repair.act", header: "repair"),
       Column("age_seconds", header: "age", .seconds), Column("first_seen_at", header: "first seen", .time),
       Column("documentation", header: "see"),
     ]
 
     func run() async throws {
-      let filter = FindingFilter(kind: kind, severity: severity, statuses: statuses.isEmpty ? nil : Set(statuses))
-      let worst = try await RegistryAccess.withRegistry(database) { registry in
-        var printer = ListPrinter(StandardOutput(), output.format, columns: Self.columns, empty: "No findings.")
-        var worst: FindingSeverity?
-        try await printer.print(page) { page in
-          try await registry.findings.list(
-            tenant: tenant.tenant, filter: filter, page: page, includingOperators: true)
-        } visit: { item in
-          guard case .string(let name) = item[path: "severity"], let severity = FindingSeverity(rawValue: name) else {
-            return
-          }
-          worst = max(worst ?? severity, severity)
+      let filter = FindingFilter(
+        kind: kind, severity: severity, statuses: statuses.isEmpty ? nil : Set(statuses), firstSeen: span.range)
+      var worst: FindingSeverity?
+      let judge: (JSONValue) -> Void = { item in
+        guard case .string(let name) = item[path: "severity"], let severity = FindingSeverity(rawValue: name) else {
+          return
         }
-        return worst
+        worst = max(worst ?? severity, severity)
       }
+      try await scope.list(
+        page, columns: Self.columns, empty: "No findings.",
+        fetch: { try await $0.findings.list(tenant: $1, filter: filter, page: $2, includingOperators: true) },
+        visit: failOn == nil ? nil : judge)
       if let failOn, let worst, worst >= failOn { throw ExitCode(CommandExit.found.rawValue) }
     }
   }
@@ -74,15 +71,12 @@ extension FindingCommand {
     @Argument(help: "The finding's id.", transform: UUIDArgument.parse)
     var findingID: UUID
 
-    @OptionGroup var tenant: TenantOption
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
-      let detail = try await RegistryAccess.withRegistry(database) {
-        try await $0.findings.show(tenant: tenant.tenant, findingID, includingOperators: true)
+      try await scope.print {
+        try await $0.findings.show(tenant: $1, findingID, includingOperators: true)
       }
-      try DetailPrinter(StandardOutput(), output.format).print(detail)
     }
   }
 }

@@ -1,6 +1,7 @@
 public import ArgumentParser
 public import ConnectionRegistry
 import Foundation
+public import RegistryModel
 
 /// Auth sessions: attempts to connect.
 struct SessionCommand: AsyncParsableCommand {
@@ -10,14 +11,13 @@ struct SessionCommand: AsyncParsableCommand {
 }
 
 extension AuthSession.Kind: ExpressibleByArgument {}
+extension SessionStatus: ExpressibleByArgument {}
 
 extension SessionCommand {
   /// Opens a session.
   struct Create: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Open a session at Terra, and print where to send the browser.")
-
-    @OptionGroup var tenant: TenantOption
 
     @Option(
       name: .customLong("reference-id"), help: ArgumentHelp("The app user's id at the team.", valueName: "id"))
@@ -62,8 +62,7 @@ extension SessionCommand {
     @Option(help: ArgumentHelp("Makes a repetition give the same session.", valueName: "key"))
     var idempotencyKey: String?
 
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
       let new = NewAuthSession(
@@ -71,10 +70,9 @@ extension SessionCommand {
         language: language,
         providers: providers.isEmpty ? nil : providers, multiAuth: multiAuth,
         replaces: replaces)
-      let session = try await RegistryAccess.withRegistry(database) {
-        try await $0.sessions.open(tenant: tenant.tenant, new, idempotencyKey: idempotencyKey)
+      try await scope.print {
+        try await $0.sessions.open(tenant: $1, new, idempotencyKey: idempotencyKey)
       }
-      try DetailPrinter(StandardOutput(), output.format).print(session)
     }
   }
 
@@ -82,14 +80,19 @@ extension SessionCommand {
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List sessions, oldest first.")
 
-    @OptionGroup var tenant: TenantOption
-
     @Option(name: .customLong("reference-id"), help: ArgumentHelp("Only of this app user.", valueName: "id"))
     var referenceID: String?
 
+    @Option(help: ArgumentHelp("Only for this provider, such as FITBIT.", valueName: "name"))
+    var resource: String?
+
+    @Option(
+      name: .customLong("status"), help: ArgumentHelp("Only in this state; may be repeated.", valueName: "status"))
+    var statuses: [SessionStatus] = []
+
+    @OptionGroup var span: SpanOptions
     @OptionGroup var page: PageOptions
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     static let columns = [
       Column("session_id", header: "session"), Column("kind"), Column("status", .status),
@@ -98,11 +101,11 @@ extension SessionCommand {
     ]
 
     func run() async throws {
-      try await RegistryAccess.withRegistry(database) { registry in
-        var printer = ListPrinter(StandardOutput(), output.format, columns: Self.columns, empty: "No sessions.")
-        try await printer.print(page) { page in
-          try await registry.sessions.list(tenant: tenant.tenant, referenceID: referenceID, page: page)
-        }
+      let filter = AuthSessionFilter(
+        referenceID: referenceID, resource: resource, statuses: statuses.isEmpty ? nil : Set(statuses),
+        opened: span.range)
+      try await scope.list(page, columns: Self.columns, empty: "No sessions.") {
+        try await $0.sessions.list(tenant: $1, filter: filter, page: $2)
       }
     }
   }
@@ -114,15 +117,12 @@ extension SessionCommand {
     @Argument(help: "The session's id.", transform: UUIDArgument.parse)
     var sessionID: UUID
 
-    @OptionGroup var tenant: TenantOption
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: TenantScope
 
     func run() async throws {
-      let detail = try await RegistryAccess.withRegistry(database) {
-        try await $0.sessions.show(tenant: tenant.tenant, sessionID)
+      try await scope.print {
+        try await $0.sessions.show(tenant: $1, sessionID)
       }
-      try DetailPrinter(StandardOutput(), output.format).print(detail)
     }
   }
 }

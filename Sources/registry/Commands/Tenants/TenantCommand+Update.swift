@@ -6,10 +6,17 @@ extension TenantCommand {
   struct Update: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Change a tenant; what is not given stays as it is.",
-      discussion: "A running service notices within seconds.")
+      discussion: """
+        A running service notices within seconds. How the database with Terra's table terra_users is reached is read from \
+        a file, or from REGISTRY_TENANT_TERRA_USERS_URL, never from arguments; it is stored sealed and never shown. The \
+        schedule then copies the table as often as it asks for Terra's listing.
+        """)
 
     @Argument(help: "The tenant's slug.")
     var slug: String
+
+    @Option(help: ArgumentHelp("The dev-id at Terra.", valueName: "id"))
+    var devID: String?
 
     @Option(
       name: .customLong("return-url"),
@@ -18,50 +25,52 @@ extension TenantCommand {
     var returnURLs: [String] = []
 
     @Option(
-      name: .customLong("terra-base-url"), help: ArgumentHelp("Terra's REST API, with its version.", valueName: "url"))
-    var terraBaseURL: String?
+      name: .customLong("terra-users-url-file"),
+      help: ArgumentHelp(
+        "The file that holds the connection string of the database with terra_users; - is standard input.",
+        valueName: "file"))
+    var terraUsersURLFile: String?
 
-    @Option(
-      name: .customLong("terra-widget-url"),
-      help: ArgumentHelp("Where widget sessions are made, in full.", valueName: "url"))
-    var terraWidgetURL: String?
+    @Flag(name: .customLong("no-terra-users"), help: "Copy terra_users no more.")
+    var endsTerraUsers = false
 
-    @Option(help: ArgumentHelp("How long a missing event or callback is waited for, such as 10m.", valueName: "time"))
-    var grace: DurationArgument?
+    @Flag(help: "Do not ask before terra_users is copied no more.")
+    var yes = false
 
-    @Option(help: ArgumentHelp("How long a session lives.", valueName: "time"))
-    var sessionExpiry: DurationArgument?
+    @OptionGroup var settings: TenantSettingOptions
+    @OptionGroup var scope: RegistryScope
 
-    @Option(help: ArgumentHelp("How old a signed event may be before it is quarantined.", valueName: "time"))
-    var horizon: DurationArgument?
+    private static let terraUsersURL = SecretSource(
+      option: "--terra-users-url-file", variable: "REGISTRY_TENANT_TERRA_USERS_URL")
 
-    @Option(help: ArgumentHelp("How long all deliveries may be rejected before that is a finding.", valueName: "time"))
-    var signatureFailingAfter: DurationArgument?
-
-    @Flag(inversion: .prefixedNo, help: "Only record and report, beside a live system.")
-    var shadow: Bool?
-
-    @Flag(inversion: .prefixedNo, help: "Demand that the browser that comes back is the one that began.")
-    var bindsBrowser: Bool?
-
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    func validate() throws {
+      guard !endsTerraUsers || terraUsersURLFile == nil else {
+        throw ValidationError("Give --terra-users-url-file or --no-terra-users.")
+      }
+    }
 
     func run() async throws {
-      var change = TenantChange()
-      change.returnURLs = returnURLs.isEmpty ? nil : returnURLs
-      change.terraBaseURL = terraBaseURL
-      change.terraWidgetURL = terraWidgetURL
-      change.grace = grace?.duration
-      change.sessionExpiry = sessionExpiry?.duration
-      change.horizon = horizon?.duration
-      change.signatureFailingAfter = signatureFailingAfter?.duration
-      change.shadow = shadow
-      change.bindsBrowser = bindsBrowser
-      let tenant = try await RegistryAccess.withRegistry(database) { [change] in
-        try await $0.tenants.update(slug, change)
+      if endsTerraUsers {
+        try Confirmation.require(
+          "How terra_users of \(slug) is reached is forgotten, and the schedule copies it no more. Go on?", yes: yes)
       }
-      try DetailPrinter(StandardOutput(), output.format).print(tenant)
+      var change = TenantChange()
+      change.terraUsers =
+        try endsTerraUsers
+        ? .nowhere : Self.terraUsersURL.readIfGiven(file: terraUsersURLFile).map { .database($0) }
+      change.devID = devID
+      change.returnURLs = returnURLs.isEmpty ? nil : returnURLs
+      change.terraBaseURL = settings.terraBaseURL
+      change.terraWidgetURL = settings.terraWidgetURL
+      change.grace = settings.grace?.duration
+      change.sessionExpiry = settings.sessionExpiry?.duration
+      change.horizon = settings.horizon?.duration
+      change.signatureFailingAfter = settings.signatureFailingAfter?.duration
+      change.shadow = settings.shadow
+      change.bindsBrowser = settings.bindsBrowser
+      change.providerEvery = settings.providerEvery?.duration
+      change.repair = settings.repair
+      try await scope.print { [change] in try await $0.tenants.update(slug, change) }
     }
   }
 
@@ -73,15 +82,14 @@ extension TenantCommand {
     @Argument(help: "The tenant's slug.")
     var slug: String
 
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: RegistryScope
 
     func run() async throws {
-      let steps = try await RegistryAccess.withRegistry(database) { registry in
+      let steps = try await scope.with { registry in
         let tenant = try await registry.tenants.show(slug)
         return TenantWithSteps(tenant: tenant, nextSteps: registry.onboarding(of: tenant))
       }
-      try steps.print(output.format)
+      try steps.print(scope.output.format)
     }
   }
 }

@@ -6,7 +6,9 @@ import Foundation
 struct TenantCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tenant", abstract: "Tenants: each is one environment of one team at Terra.",
-    subcommands: [Create.self, List.self, Show.self, Update.self, Steps.self])
+    subcommands: [
+      Create.self, List.self, Show.self, Update.self, RotateSecret.self, Disable.self, Enable.self, Steps.self,
+    ])
 }
 
 extension TenantCommand {
@@ -31,20 +33,7 @@ extension TenantCommand {
     @Option(help: ArgumentHelp("The dev-id at Terra.", valueName: "id"))
     var devID: String
 
-    @Option(help: ArgumentHelp("The file that holds Terra's API key; - is standard input.", valueName: "file"))
-    var terraAPIKeyFile: String?
-
-    @Option(help: ArgumentHelp("The file that holds the signing secret; - is standard input.", valueName: "file"))
-    var signingSecretFile: String?
-
-    @Option(
-      name: .customLong("terra-base-url"), help: ArgumentHelp("Terra's REST API, with its version.", valueName: "url"))
-    var terraBaseURL = NewTenant.defaultTerraBaseURL
-
-    @Option(
-      name: .customLong("terra-widget-url"),
-      help: ArgumentHelp("Where widget sessions are made, in full.", valueName: "url"))
-    var terraWidgetURL = NewTenant.defaultTerraWidgetURL
+    @OptionGroup var secrets: TenantSecretOptions
 
     @Option(
       name: .customLong("return-url"),
@@ -52,49 +41,24 @@ extension TenantCommand {
         "A URL that browsers may return to, or the beginning of its path; may be repeated.", valueName: "url"))
     var returnURLs: [String]
 
-    @Option(help: ArgumentHelp("How long a missing event or callback is waited for, such as 10m.", valueName: "time"))
-    var grace: DurationArgument?
-
-    @Option(help: ArgumentHelp("How long a session lives; without it as long as Terra says.", valueName: "time"))
-    var sessionExpiry: DurationArgument?
-
-    @Option(help: ArgumentHelp("How old a signed event may be before it is quarantined.", valueName: "time"))
-    var horizon: DurationArgument?
-
-    @Option(help: ArgumentHelp("How long all deliveries may be rejected before that is a finding.", valueName: "time"))
-    var signatureFailingAfter: DurationArgument?
-
-    @Flag(help: "Only record and report, beside a live system.")
-    var shadow = false
-
-    @Flag(help: "Demand that the browser that comes back is the one that began; sessions then begin at /connect.")
-    var bindsBrowser = false
-
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
-
-    func validate() throws {
-      if terraAPIKeyFile == "-", signingSecretFile == "-" {
-        throw ValidationError("Only one secret can come from standard input.")
-      }
-    }
+    @OptionGroup var settings: TenantSettingOptions
+    @OptionGroup var scope: RegistryScope
 
     func run() async throws {
+      let secrets = try secrets.read()
       let tenant = NewTenant(
-        slug: slug, environment: environment, devID: devID,
-        terraAPIKey: try SecretSource.read(
-          file: terraAPIKeyFile, option: "--terra-api-key-file", variable: "REGISTRY_TENANT_TERRA_API_KEY"),
-        signingSecret: try SecretSource.read(
-          file: signingSecretFile, option: "--signing-secret-file", variable: "REGISTRY_TENANT_SIGNING_SECRET"),
-        terraBaseURL: terraBaseURL, terraWidgetURL: terraWidgetURL, returnURLs: returnURLs, grace: grace?.duration,
-        sessionExpiry: sessionExpiry?.duration, horizon: horizon?.duration,
-        signatureFailingAfter: signatureFailingAfter?.duration, shadow: shadow,
-        bindsBrowser: bindsBrowser)
-      let made = try await RegistryAccess.withRegistry(database) { registry in
+        slug: slug, environment: environment, devID: devID, terraAPIKey: secrets.terraAPIKey,
+        signingSecret: secrets.signingSecret, terraBaseURL: settings.terraBaseURL ?? NewTenant.defaultTerraBaseURL,
+        terraWidgetURL: settings.terraWidgetURL ?? NewTenant.defaultTerraWidgetURL, returnURLs: returnURLs,
+        grace: settings.grace?.duration, sessionExpiry: settings.sessionExpiry?.duration,
+        horizon: settings.horizon?.duration, signatureFailingAfter: settings.signatureFailingAfter?.duration,
+        shadow: settings.shadow ?? false, bindsBrowser: settings.bindsBrowser ?? false,
+        providerEvery: settings.providerEvery?.duration, repair: settings.repair ?? RepairMode.none)
+      let made = try await scope.with { registry in
         let tenant = try await registry.tenants.create(tenant)
         return TenantWithSteps(tenant: tenant, nextSteps: registry.onboarding(of: tenant))
       }
-      try made.print(output.format)
+      try made.print(scope.output.format)
     }
   }
 
@@ -103,8 +67,7 @@ extension TenantCommand {
     static let configuration = CommandConfiguration(abstract: "List the tenants.")
 
     @OptionGroup var page: PageOptions
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: RegistryScope
 
     static let columns = [
       Column("slug"), Column("environment"), Column("dev_id"), Column("shadow"),
@@ -112,16 +75,11 @@ extension TenantCommand {
     ]
 
     func run() async throws {
-      try await RegistryAccess.withRegistry(database) { registry in
-        var printer = ListPrinter(
-          StandardOutput(), output.format, columns: Self.columns,
-          empty: "No tenants yet: `registry tenant create` makes one.")
-        try await printer.print(page) { page in
-          // The list goes by slug, so the last slug is the cursor.
-          let tenants = try await registry.tenants.list(after: page.cursor, limit: page.limit + 1)
-          let shown = Array(tenants.prefix(page.limit))
-          return Listed(items: shown, nextCursor: tenants.count > page.limit ? shown.last?.slug : nil)
-        }
+      try await scope.list(
+        page, columns: Self.columns, empty: "No tenants yet: `registry tenant create` makes one."
+      ) {
+        // The list goes by slug, so the last slug is the cursor.
+        Listed(try await $0.tenants.list(after: $1.cursor, limit: $1.limit + 1), limit: $1.limit, cursor: \.slug)
       }
     }
   }
@@ -133,12 +91,10 @@ extension TenantCommand {
     @Argument(help: "The tenant's slug.")
     var slug: String
 
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var scope: RegistryScope
 
     func run() async throws {
-      let tenant = try await RegistryAccess.withRegistry(database) { try await $0.tenants.show(slug) }
-      try DetailPrinter(StandardOutput(), output.format).print(tenant)
+      try await scope.print { try await $0.tenants.show(slug) }
     }
   }
 }

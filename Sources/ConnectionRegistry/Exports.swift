@@ -1,0 +1,2 @@
+// `Resource`, `ConnectionStatus` and what else the library's own declarations name.
+@_exported public import RegistryModel

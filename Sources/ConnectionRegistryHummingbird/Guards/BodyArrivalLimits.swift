@@ -1,0 +1,16 @@
+/// How slowly the body of a request may arrive.
+public struct BodyArrivalLimits: Sendable, Hashable {
+  /// How long the server waits for a body altogether, beside what ``bytesPerSecond`` allows for the bytes that came.
+  public var grace: Duration = .seconds(15)
+  /// How many bytes a second are quick enough to be waited for; above zero. A webhook of 32 MiB may take 512 s.
+  public var bytesPerSecond = 64 * 1024
+  /// How long a connection is still read, and what comes thrown away, when an answer went out before the body was whole:
+  /// a connection that is closed with bytes unread may take the answer with it.
+  public var linger: Duration = .seconds(2)
+
+  /// The defaults.
+  public init() {}
+}
+
+/// A body came more slowly than ``BodyArrivalLimits`` allow.
+struct SlowBodyError: Error {}

@@ -1,0 +1,56 @@
+@testable import ConnectionRegistry
+import Foundation
+import RegistryPostgres
+import RegistrySQL
+import TestDatabase
+import Testing
+
+/// How the server finds what a run examines.
+@Suite(.migratedDatabase, .timeLimit(.minutes(20))) struct PlanTests {
+  /// Under row-level security a condition that may tell what it saw, such as a cast of the ids, is kept from the index:
+  /// each slice of a run then read all sessions of the tenant.
+  @Test func aCastKeptTheIdsOfASliceFromTheIndex() async throws {
+    try await withStage { stage in
+      let tenant = try #require(try await stage.texts("SELECT tenant_id::text FROM registry.tenant").first)
+      let plans = try await stage.owner.withConnection { connection in
+        for text in [
+          """
+          INSERT INTO registry.auth_session (tenant_id, session_id, kind, attempt_sha256, return_success, return_failure,
+            request_sha256, expires_at)
+          SELECT tenant_id, md5(i::text)::uuid, 'widget', sha256(i::text::bytea), '', '', '', now()
+          FROM registry.tenant, generate_series(1, 20000) i
+          """,
+          """
+          INSERT INTO registry.webhook_receipt (tenant_id, receipt_id, disposition, reason_code, headers, body,
+            body_sha256, body_bytes)
+          SELECT tenant_id, md5(i::text)::uuid, 'quarantined', 'too_old', '{}', '', '', 0
+          FROM registry.tenant, generate_series(1, 20000) i
+          """, "ANALYZE registry.auth_session, registry.webhook_receipt",
+          "SET ROLE registry_service", "SET plan_cache_mode = force_custom_plan",
+        ] {
+          try await connection.execute(text)
+        }
+        try await connection.execute("SELECT set_config('registry.tenant_id', $1, false)", [.text(tenant)])
+        let ids = (1...20).map { _ in UUID().uuidString }.joined(separator: ",")
+        var plans: [String: [String]] = [:]
+        for statement in [
+          RegistryStatements.reconcileSessions(.null, .null, .null, .textArray([])),
+          RegistryStatements.reconcileReceipts(.null, .null, .null, .textArray([])),
+        ] {
+          let name = statement.named.name
+          try await connection.execute("PREPARE \(name) AS \(statement.named.text)")
+          let plan = try await connection.execute(
+            "EXPLAIN EXECUTE \(name) ('\(tenant)', gen_random_uuid(), 600, '{\(ids)}')")
+          plans[name] = try plan.rows.map { try $0.decode("QUERY PLAN", as: String.self) }
+        }
+        return plans
+      }
+      #expect(plans.count == 2)
+      for (name, lines) in plans {
+        let all = lines.filter { $0.contains("Seq Scan on auth_session") || $0.contains("Seq Scan on webhook_receipt") }
+        #expect(all.isEmpty, "\(name): \(all)")
+        #expect(lines.contains { $0.contains("auth_session_pkey") || $0.contains("webhook_receipt_pkey") }, "\(name)")
+      }
+    }
+  }
+}

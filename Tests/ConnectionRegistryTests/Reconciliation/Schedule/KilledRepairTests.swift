@@ -1,0 +1,78 @@
+@testable import ConnectionRegistry
+import Foundation
+import RegistryModel
+import RegistryPostgres
+@testable import TerraSandbox
+import TestDatabase
+import Testing
+
+/// A run that asks Terra and repairs, killed at any statement and gone on with, leaves what an undisturbed one leaves.
+@Suite(.migratedDatabase) struct KilledRepairTests {
+  private static let isWhole = ProcessInfo.processInfo.environment["REGISTRY_TEST_ALL"] == "1"
+
+  /// What there is of a tenant afterwards, but for ids that are drawn and times.
+  private static let dumps = [
+    "SELECT concat_ws(' ', 'state', run_id IS NULL, lease_id IS NULL, provider_at IS NULL) FROM registry.reconciliation_state",
+    """
+    SELECT concat_ws(' ', 'run', outcome, provider, repair, examined, found_new, persisting, resolved, repaired, remarks,
+      is_partial, repaired_to IS NULL) FROM registry.reconciliation_run
+    """,
+    "SELECT concat_ws(' ', 'listing', outcome, pages, reason) FROM registry.provider_listing",
+    "SELECT concat_ws(' ', 'difference', since IS NULL) FROM registry.provider_difference",
+    "SELECT concat_ws(' ', 'correction', verdict, source, reason) FROM registry.correction",
+    "SELECT concat_ws(' ', 'connection', status, reference_id, resource) FROM registry.connection",
+    "SELECT concat_ws(' ', 'change', sequence, from_status, to_status, cause_type) FROM registry.connection_change",
+    "SELECT concat_ws(' ', 'finding', kind, status, reason_code, times_opened, change_sequence) FROM registry.finding",
+    "SELECT concat_ws(' ', 'finding_change', sequence, from_status, to_status) FROM registry.finding_change",
+    "SELECT concat_ws(' ', 'person', reference_id) FROM registry.app_user",
+    "SELECT concat_ws(' ', 'subject', family) FROM registry.reconciliation_subject",
+  ]
+
+  private static func dump(_ stage: Stage, _ slug: String) async throws -> [String] {
+    var lines: [String] = []
+    for text in dumps {
+      lines += try await stage.texts(text + " WHERE tenant_id = $1 ORDER BY 1", [.uuid(TenantID.of(slug: slug))])
+    }
+    return lines
+  }
+
+  @Test(.timeLimit(.minutes(20))) func killedAtAnyStatementARepairIsMadeOnce() async throws {
+    let slugs = (0..<(Self.isWhole ? 160 : 16)).map { "t\($0)" }
+    try await withStage(StageSettings(slugs: slugs)) { stage in
+      for slug in slugs {
+        for person in ["ann", "bob"] {
+          _ = try await stage.sandbox.connectOutsideSession(
+            tenant: slug, referenceID: person, resource: "GARMIN", account: "\(slug)-\(person)")
+        }
+        try await stage.sandbox.update(tenant: slug) { $0.listingPageSize = 1 }
+        _ = try await stage.registry.reconciliations.run(tenant: slug, asksProvider: true)
+      }
+      try await stage.letPassWithListings(seconds: 700)
+      let now = Date()
+      let undisturbed = KilledRunTests.mortal(stage, statements: .max, at: now)
+      let run = try await undisturbed.reconciliations.run(tenant: slugs[0], asksProvider: true, repair: .safe)
+      #expect(run.outcome == .complete && run.repaired == 2, "\(run)")
+      let expected = try await Self.dump(stage, slugs[0])
+      let count = undisturbed.life.done
+      let victims = slugs.dropFirst()
+      let moments = Self.isWhole ? Array(0...count) : victims.indices.map { $0 * count / slugs.count }
+      try #require(moments.count <= victims.count, "\(count) statements take more tenants")
+      for (statements, slug) in zip(moments, victims) {
+        let victim = KilledRunTests.mortal(stage, statements: statements, at: now)
+        await #expect(throws: (any Error).self) {
+          _ = try await victim.reconciliations.run(tenant: slug, asksProvider: true, repair: .safe)
+        }
+        let runs = try await stage.texts(
+          "SELECT 1 FROM registry.reconciliation_run WHERE tenant_id = $1 AND repair = 'safe' AND outcome = 'complete'",
+          [.uuid(TenantID.of(slug: slug))])
+        if runs.isEmpty {
+          let heir = KilledRunTests.mortal(stage, statements: .max, at: now + 121)
+          _ = try await heir.reconciliations.run(tenant: slug, asksProvider: true, repair: .safe)
+        }
+        let state = try await Self.dump(stage, slug)
+        #expect(state == expected, "killed after statement \(statements)")
+      }
+      print("a repairing run of \(count) statements, killed at \(moments.count) of them")
+    }
+  }
+}

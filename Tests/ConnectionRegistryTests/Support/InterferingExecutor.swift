@@ -1,0 +1,64 @@
+@testable import ConnectionRegistry
+import NIOConcurrencyHelpers
+import RegistryPostgres
+
+/// Passes batches on, and lets something happen just before those that hold a certain statement.
+final class InterferingExecutor: PostgresBatchExecutor {
+  private let base: any PostgresBatchExecutor
+  private let statement: String
+  private let before: @Sendable () async throws -> Void
+  private let answersToLose: NIOLockedValueBox<Int>
+
+  /// - Parameters:
+  ///   - base: where batches run.
+  ///   - statement: the statement's name.
+  ///   - losing: of how many such batches the answer is lost after they were committed.
+  ///   - before: what happens before each such batch.
+  init(
+    _ base: any PostgresBatchExecutor, at statement: String, losing: Int = 0,
+    before: @escaping @Sendable () async throws -> Void = {}
+  ) {
+    self.base = base
+    self.statement = statement
+    self.before = before
+    answersToLose = NIOLockedValueBox(losing)
+  }
+
+  /// Whether an answer that is to be lost was not asked for.
+  var isWaiting: Bool { answersToLose.withLockedValue { $0 > 0 } }
+
+  nonisolated(nonsending) func execute(
+    _ batch: PostgresBatch, deadline: ContinuousClock.Instant?
+  ) async throws -> [PostgresResult] {
+    guard batch.statements.contains(where: { $0.name == statement }) else {
+      return try await base.execute(batch, deadline: deadline)
+    }
+    try await before()
+    let results = try await base.execute(batch, deadline: deadline)
+    let isLost = answersToLose.withLockedValue { left in
+      defer { left = max(0, left - 1) }
+      return left > 0
+    }
+    if isLost { throw PostgresError(.connectionLost, "lost", mayHaveTakenEffect: true) }
+    return results
+  }
+}
+
+extension Stage {
+  /// The stage's reconciliations, whose calls go through another executor.
+  func reconciliations(through executor: InterferingExecutor) -> Reconciliations {
+    let (runs, database) = (registry.reconciliations, registry.database)
+    return Reconciliations(
+      database: RegistryDatabase(
+        service: executor, lanes: nil, worker: database.worker, logger: database.logger),
+      directory: runs.directory, timing: runs.timing, every: runs.every, logger: runs.logger,
+      questionsPerSecond: runs.questionsPerSecond)
+  }
+
+  /// An executor that lets something happen just before a statement runs.
+  func interfering(
+    at statement: String, losing: Int = 0, before: @escaping @Sendable () async throws -> Void = {}
+  ) -> InterferingExecutor {
+    InterferingExecutor(registry.database.service, at: statement, losing: losing, before: before)
+  }
+}

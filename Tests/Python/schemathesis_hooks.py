@@ -1,0 +1,91 @@
+"""What the OpenAPI document cannot say, for Schemathesis: values that stand for something in the tenant, and rules between
+values. Only requests that are meant to be valid are touched, and outside of stateful tests, whose ids come from answers.
+
+REGISTRY_TEST_POOLS is JSON: by the name of a path parameter the ids that there are; `own_key_id` is the id of the key
+with which the tests ask, which they must not end; `endpoint` a URL that takes deliveries.
+"""
+import json
+import os
+import random
+
+import schemathesis
+
+POOLS = json.loads(os.environ["REGISTRY_TEST_POOLS"])
+CHOICE = random.Random(POOLS["seed"])
+FUTURE = "2099-01-01T00:00:00Z"
+RETURN = "https://app.example/devices"
+LINES = "application/x-ndjson"
+NOBODY = "00000000-0000-7000-8000-000000000000"
+
+
+@schemathesis.serializer(LINES)
+def lines(context, value):
+    """Lines as they are. What is no text cannot be lines: see `before_call`."""
+    text = value if isinstance(value, (str, bytes)) else json.dumps(value)
+    return text.encode(errors="surrogatepass") if isinstance(text, str) else text
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Makes a valid request one that means something."""
+    if case.media_type == LINES and not isinstance(case.body, (str, bytes)):
+        # Any text is lines, so what is none is sent as what it is.
+        case.headers["Content-Type"] = "application/json"
+    if case.path_parameters and case.path_parameters.get("key_id") == POOLS["own_key_id"]:
+        if case.method != "GET":
+            case.path_parameters["key_id"] = NOBODY
+    if case.operation.definition.raw["operationId"] == "eraseAppUser":
+        # The others are still asked about.
+        case.path_parameters["reference_id"] = POOLS["erasable"]
+        return
+    meta = case.meta
+    if meta is None or not meta.generation.mode.is_positive:
+        return
+    if meta.phase.name.value != "stateful":
+        for name in case.path_parameters or {}:
+            if CHOICE.random() < 0.8:
+                case.path_parameters[name] = CHOICE.choice(POOLS[name])
+    for container in (case.query, case.headers):
+        # A cursor is what an answer gave out.
+        for name in ("cursor", "after", "Last-Event-ID"):
+            if container and name in container and not str(container[name]).startswith("AQ"):
+                del container[name]
+    if case.headers and "If-Match" in case.headers:
+        case.headers["If-Match"] = "*"
+    if isinstance(case.body, dict):
+        RULES.get(case.operation.definition.raw["operationId"], lambda case, body: None)(case, case.body)
+
+
+def ends_later(case, body):
+    for name in ("expires_at", "until"):
+        if body.get(name) is not None:
+            body[name] = FUTURE
+
+
+def opens(case, body):
+    """The tenant's allow-list, a provider that Terra knows, a connection that there is."""
+    there = {"success": RETURN, "failure": RETURN, "resource": "FITBIT", "replaces": CHOICE.choice(POOLS["user_id"])}
+    body.update({name: there[name] for name in there if body.get(name) is not None})
+
+
+def merges(case, body):
+    """Somebody into somebody else, who are there."""
+    case.path_parameters["reference_id"], body["into"] = POOLS["mergeable"]
+
+
+def receives(case, body):
+    if "url" in body or case.method == "POST":
+        body["url"] = POOLS["endpoint"]
+    if body.get("description"):
+        body["description"] = "Backend"
+
+
+def ranges(case, body):
+    """From before to, and numbers of one connection."""
+    for name in ("until", "to_sequence", "from_sequence"):
+        body.pop(name, None)
+
+
+RULES = {"createAPIKey": ends_later, "rotateAPIKey": ends_later, "acknowledgeFinding": ends_later,
+         "openSession": opens, "mergeAppUser": merges, "addEndpoint": receives, "updateEndpoint": receives,
+         "replayDeliveries": ranges}

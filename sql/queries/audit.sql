@@ -1,0 +1,23 @@
+-- name: audit_entry_insert
+-- Who ($3) did what ($4) to what ($5), in the transaction that does it, and only where that took effect.
+INSERT INTO registry.audit_entry (tenant_id, audit_id, actor, action, subject, detail)
+SELECT $1::uuid, $2::uuid, $3::text, $4::text, $5::text, $6::jsonb
+WHERE CASE $4
+  WHEN 'app_user.merge' THEN EXISTS (
+    SELECT FROM registry.app_user_merge m
+    WHERE m.tenant_id = $1 AND m.reference_id = $5 AND m.recorded_at = now())
+  WHEN 'event.accept' THEN EXISTS (
+    SELECT FROM registry.auth_event e
+    WHERE e.tenant_id = $1 AND e.recorded_at = now() AND e.body_sha256 = decode($6::jsonb ->> 'body_sha256', 'hex'))
+  WHEN 'event.replay' THEN EXISTS (
+    SELECT FROM registry.auth_event e
+    WHERE e.tenant_id = $1 AND e.recorded_at = now() AND e.body_sha256 = decode($6::jsonb ->> 'body_sha256', 'hex'))
+  WHEN 'finding.undo' THEN EXISTS (
+    SELECT FROM registry.correction k WHERE k.tenant_id = $1 AND k.correction_id = ($6::jsonb ->> 'correction')::uuid)
+  WHEN 'api_key.revoke' THEN EXISTS (
+    SELECT FROM registry.api_key k WHERE k.tenant_id = $1 AND k.key_id = $5::uuid AND k.revoked_at = now())
+  WHEN 'api_key.rotate' THEN EXISTS (
+    SELECT FROM registry.api_key k WHERE k.tenant_id = $1 AND k.key_id = ($6::jsonb ->> 'successor')::uuid)
+  ELSE true
+END
+ON CONFLICT (tenant_id, audit_id) DO NOTHING;

@@ -1,0 +1,1 @@
+DELETE FROM registry.finding_change h WHERE h.tenant_id = $1::uuid AND h.finding_id = ANY ($2::uuid[])

@@ -1,0 +1,1 @@
+UPDATE simulation.clock SET ahead = make_interval(secs => $1::double precision)

@@ -1,6 +1,7 @@
 import Foundation
 import RegistryPostgres
 import TestDatabase
+import TestRandom
 import Testing
 
 @Suite(.database)
@@ -30,6 +31,26 @@ struct InterruptionTests {
       running.cancel()
       let error = await postgresError { try await running.value }
       #expect(error?.code == .cancelled)
+      #expect(try await pool.withConnection { $0.backendPID } == pid)
+    }
+  }
+
+  @Test func aRequestToCancelThatIsLostIsSentAgain() async throws {
+    let proxy = try FaultProxy(to: TestDatabase.current)
+    defer { proxy.stop() }
+    await proxy.ask { $0.cancelRequestsToDrop = 2 }
+    try await withTestPool({
+      $0.connectionString = proxy.connectionString(.unix)
+      $0.maximumConnections = 1
+      $0.cancelGrace = .seconds(300)
+    }) { pool in
+      let pid = try await pool.withConnection { $0.backendPID }
+      let error = await postgresError {
+        try await pool.execute(PostgresStatement("SELECT pg_sleep(600)"), deadline: .now + .milliseconds(50))
+      }
+      #expect(error?.code == .timedOut)
+      #expect(error?.sqlState == .queryCanceled)
+      #expect(await proxy.ask { $0.cancelRequestsToDrop } == 0)
       #expect(try await pool.withConnection { $0.backendPID } == pid)
     }
   }

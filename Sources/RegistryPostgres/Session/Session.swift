@@ -28,6 +28,9 @@ actor Session {
   private(set) var givenUp: PostgresError.Code?
   /// While set, waits end at this instant only and cancellation is not observed.
   private var shield: ContinuousClock.Instant?
+  /// When the server is asked again to cancel, and how long after that once more: a request that comes before its
+  /// statement is without effect (PostgreSQL manual, libpq, "Canceling Queries in Progress").
+  private var nextCancel: (instant: ContinuousClock.Instant, pause: Duration)?
   private var mustBeClosed = false
   /// The number of the present operation, where it has one.
   private var ticket: UInt64?
@@ -118,6 +121,7 @@ actor Session {
     interruption = nil
     givenUp = nil
     shield = nil
+    nextCancel = nil
     self.deadline = deadline
     self.ticket = ticket
     directWait.manner = manner
@@ -130,6 +134,7 @@ actor Session {
   func leave<Value>(_ result: Result<Value, PostgresError>) -> Result<Value, PostgresError> {
     isBusy = false
     shield = nil
+    nextCancel = nil
     directWait.manner = .never
     if handle.isBroken { handle.finish() }
     guard handle.notices.current.hasUnreplicatedCommit else { return result }
@@ -149,6 +154,7 @@ actor Session {
     isBusy = true
     interruption = nil
     givenUp = nil
+    nextCancel = nil
     ticket = nil
     defer {
       isBusy = false
@@ -164,6 +170,7 @@ actor Session {
   ) async throws(PostgresError) -> Value {
     let outer = shield
     defer { shield = outer }
+    nextCancel = nil
     if shield == nil { shield = .now + configuration.cancelGrace }
     return try await body()
   }
@@ -211,14 +218,16 @@ actor Session {
     return ending != .unanswered
   }
 
-  /// Waits for the socket; asks the server to cancel, once, when the time is over or the caller has gone.
+  /// Waits for the socket; asks the server to cancel when the time is over or the caller has gone, and again while it
+  /// does not answer.
   func waitForSocket(_ interest: Interest) async throws(PostgresError) {
     if interest == .read, isAnsweredDirectly() { return }
     directWait.letGo()
+    let end = shield.map { shield in nextCancel.map { min($0.instant, shield) } ?? shield } ?? deadline
     let wakeup =
       isAbandoned && shield == nil
       ? .cancelled
-      : await registration.wait(for: interest, until: shield ?? deadline, observingCancellation: shield == nil)
+      : await registration.wait(for: interest, until: end, observingCancellation: shield == nil)
     switch wakeup {
     case .ready:
       return
@@ -227,7 +236,8 @@ actor Session {
       error.mayHaveTakenEffect = true
       throw error
     case .timedOut, .cancelled:
-      guard shield == nil else {
+      if let shield {
+        if let again = nextCancel, again.instant < shield { return await askToCancel(pause: again.pause * 2) }
         handle.finish()
         var error = interrupted(
           "and the server did not end it within \(configuration.cancelGrace), so the connection was closed")
@@ -243,7 +253,12 @@ actor Session {
     interruption = reason
     givenUp = reason
     shield = .now + configuration.cancelGrace
+    await askToCancel(pause: .milliseconds(100))
+  }
+
+  private func askToCancel(pause: Duration) async {
     await sendCancelRequest()
+    nextCancel = (.now + pause, pause)
   }
 
   /// Asks the server to cancel, over a connection of its own, which blocks and so happens on another thread.

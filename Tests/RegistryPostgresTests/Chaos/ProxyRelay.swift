@@ -15,6 +15,8 @@ final class ProxyRelay {
   var refusesClients = false
   /// Requests to cancel are hung up on.
   var dropsCancelRequests = false
+  /// So many more requests to cancel are hung up on.
+  var cancelRequestsToDrop = 0
   /// Requests to cancel wait until this is taken back.
   var holdsCancelRequests = false
   /// How many links were begun by clients that wanted a session.
@@ -158,7 +160,10 @@ final class ProxyRelay {
     links[index].isClassified = true
     if links[index].toServer.buffer[4..<8].elementsEqual([0x04, 0xD2, 0x16, 0x2E]) {
       links[index].isCancelRequest = true
-      if dropsCancelRequests { links[index].cut(.reset) }
+      if dropsCancelRequests || cancelRequestsToDrop > 0 {
+        cancelRequestsToDrop = max(0, cancelRequestsToDrop - 1)
+        links[index].cut(.reset)
+      }
       if holdsCancelRequests { links[index].toServer.flow = .held }
       return
     }

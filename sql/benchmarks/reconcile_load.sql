@@ -35,10 +35,12 @@ FROM registry.tenant t, generate_series(:first, :last) AS i
 WHERE i % 1000 <> 1;
 
 INSERT INTO registry.connection (tenant_id, user_id, auth_key, alive_key, reference_key, reference_id, resource_key,
-  resource, created_at, recorded_at)
+  resource, created_at, recorded_at, changed_at)
 SELECT t.tenant_id, 'user-' || i, k.key, k.key, k.key, 'person-' || i, k.key, 'FITBIT', :at,
-  :at + CASE WHEN i % 1000 = 3 THEN interval '1 hour' ELSE interval '61 seconds' END
+  r.at, r.at
 FROM registry.tenant t, generate_series(:first, :last) AS i
+CROSS JOIN LATERAL (
+  SELECT :at + CASE WHEN i % 1000 = 3 THEN interval '1 hour' ELSE interval '61 seconds' END AS at) r
 CROSS JOIN LATERAL (
   SELECT lpad((extract(epoch FROM :at + interval '60 seconds') * 1000000)::bigint::text, 16, '0') || ':4:' || i AS key) k
 WHERE i % 1000 <> 0;

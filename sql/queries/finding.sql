@@ -49,7 +49,8 @@ WHERE tenant_id = $1::uuid AND status = 'acknowledged' AND acknowledged_until <=
 -- long: yes
 -- include: finding_level
 -- What is open and has passed another bound, or has become more severe. What is acknowledged waits until that is over. Of
--- what an older version has opened, its severity is no news.
+-- what an older version has opened, its severity is no news. For each severity and each level that it can leave, the index
+-- gives those that are old enough, so that what stands and stays costs nothing.
 UPDATE registry.finding AS f
 SET announced_escalation = CASE
     WHEN f.announced_escalation >= 0 THEN f.announced_escalation
@@ -58,9 +59,23 @@ SET announced_escalation = CASE
     ELSE 0 END,
   escalation =
 --> finding_level
-WHERE f.tenant_id = $1::uuid AND f.status = 'open' AND f.escalation <
---> finding_level
-;
+WHERE f.tenant_id = $1::uuid AND f.status = 'open' AND (
+    f.severity = 'critical' AND (f.escalation < 20
+      OR f.escalation = 20 AND f.opened_at <= now() - make_interval(secs => ($4::text[])[1]::double precision)
+      OR f.escalation = 21 AND f.opened_at <= now() - make_interval(secs => ($4::text[])[2]::double precision)
+      OR f.escalation = 22 AND f.opened_at <= now() - make_interval(secs => ($4::text[])[3]::double precision)
+      OR f.escalation = 23 AND f.opened_at <= now() - make_interval(secs => ($4::text[])[4]::double precision))
+    OR f.severity = 'warning' AND (f.escalation < 10
+      OR f.escalation = 10 AND f.opened_at <= now() - make_interval(secs => ($3::text[])[1]::double precision)
+      OR f.escalation = 11 AND f.opened_at <= now() - make_interval(secs => ($3::text[])[2]::double precision)
+      OR f.escalation = 12 AND f.opened_at <= now() - make_interval(secs => ($3::text[])[3]::double precision)
+      OR f.escalation = 13 AND f.opened_at <= now() - make_interval(secs => ($3::text[])[4]::double precision))
+    OR f.severity = 'info' AND (f.escalation < 0
+      OR f.escalation = 0 AND f.opened_at <= now() - make_interval(secs => ($2::text[])[1]::double precision)
+      OR f.escalation = 1 AND f.opened_at <= now() - make_interval(secs => ($2::text[])[2]::double precision)
+      OR f.escalation = 2 AND f.opened_at <= now() - make_interval(secs => ($2::text[])[3]::double precision)
+      OR f.escalation = 3 AND f.opened_at <= now() - make_interval(secs => ($2::text[])[4]::double precision))
+  );
 
 -- name: finding_change_tenant
 -- long: yes

@@ -46,7 +46,8 @@ ON CONFLICT (tenant_id, reference_id) DO NOTHING;
 
 -- name: connection_join
 -- Joins what one fact says of one user_id into its row: each register keeps its greatest key. Nothing is
--- read before, and a repetition grows no register, so it writes nothing (but takes the row lock).
+-- read before, and a repetition grows no register, so it writes nothing (but takes the row lock). Data that only comes
+-- again and again moves recorded_at and not changed_at, by which runs know what they have to judge.
 INSERT INTO registry.connection AS c (tenant_id, user_id, auth_key, degraded_key, alive_key, failed_key, revoked_key,
   deauthenticated_key, superseded_key, superseded_by, data_key, correction_key, correction_verdict,
   reference_key, reference_id, resource_key, resource, scopes_key, scopes)
@@ -84,7 +85,26 @@ ON CONFLICT (tenant_id, user_id) DO UPDATE SET
                              > (coalesce(c.scopes_key, ''), coalesce(c.scopes, ''))
                              THEN excluded.scopes ELSE c.scopes END,
   scopes_key          = greatest(c.scopes_key, excluded.scopes_key),
-  recorded_at         = excluded.recorded_at
+  recorded_at         = excluded.recorded_at,
+  changed_at          = CASE WHEN
+       excluded.auth_key            > coalesce(c.auth_key, '')
+    OR excluded.degraded_key        > coalesce(c.degraded_key, '')
+    OR excluded.alive_key           > coalesce(c.alive_key, '')
+    OR excluded.failed_key          > coalesce(c.failed_key, '')
+    OR excluded.revoked_key         > coalesce(c.revoked_key, '')
+    OR excluded.deauthenticated_key > coalesce(c.deauthenticated_key, '')
+    OR (excluded.superseded_key, excluded.superseded_by)
+       > (coalesce(c.superseded_key, ''), coalesce(c.superseded_by, ''))
+    OR (excluded.correction_key, excluded.correction_verdict)
+       > (coalesce(c.correction_key, ''), coalesce(c.correction_verdict, ''))
+    OR excluded.data_key > coalesce(c.data_key, '') AND c.status = 'degraded'
+    OR (excluded.reference_key, excluded.reference_id) > (coalesce(c.reference_key, ''), coalesce(c.reference_id, ''))
+       AND excluded.reference_id IS DISTINCT FROM c.reference_id
+    OR (excluded.resource_key, excluded.resource) > (coalesce(c.resource_key, ''), coalesce(c.resource, ''))
+       AND excluded.resource IS DISTINCT FROM c.resource
+    OR (excluded.scopes_key, excluded.scopes) > (coalesce(c.scopes_key, ''), coalesce(c.scopes, ''))
+       AND excluded.scopes IS DISTINCT FROM c.scopes
+    THEN excluded.changed_at ELSE c.changed_at END
 WHERE c.tenant_id = $1 AND (
      excluded.auth_key            > coalesce(c.auth_key, '')
   OR excluded.degraded_key        > coalesce(c.degraded_key, '')
@@ -105,7 +125,8 @@ WHERE c.tenant_id = $1 AND (
 -- A session's reference_id serves while no event names one: it joins with the least key. Sent when an event
 -- names a widget session but nobody ($3), and when Terra has named the session that events were waiting for.
 UPDATE registry.connection AS c
-SET reference_key = '0000000000000000:0:' || s.session_id::text, reference_id = s.reference_id, recorded_at = now()
+SET reference_key = '0000000000000000:0:' || s.session_id::text, reference_id = s.reference_id, recorded_at = now(),
+  changed_at = now()
 FROM registry.auth_session s
 WHERE c.tenant_id = $1::uuid AND s.tenant_id = $1 AND s.terra_session_id = $3::text AND s.reference_id IS NOT NULL
   AND (c.user_id = $2::text OR $2 IS NULL AND c.user_id IN (

@@ -109,21 +109,36 @@ WHERE tenant_id = $1::uuid AND listing_id NOT IN (
 
 -- name: reconciliation_collect_listing
 -- long: yes
+-- Of what the listing differs in: all of it where a listing was finished in the window ($3 to $4), with what stands;
+-- otherwise what differs since then, and whose connection has a fact of it. The window is widened by the grace.
+WITH finished AS MATERIALIZED (
+  SELECT EXISTS (
+    SELECT 1 FROM registry.provider_listing l
+    WHERE l.tenant_id = $1::uuid AND l.outcome IN ('complete', 'copied')
+      AND l.finished_at > coalesce($3::timestamptz, '-infinity') AND l.finished_at <= $4::timestamptz) AS is_new
+)
 INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
 SELECT $1::uuid, $2::uuid, 'listing', d.user_id
 FROM (
-  SELECT x.user_id FROM registry.provider_difference x WHERE x.tenant_id = $1
+  SELECT x.user_id FROM finished n CROSS JOIN registry.provider_difference x
+  WHERE x.tenant_id = $1 AND (n.is_new OR x.since > coalesce($3, '-infinity') AND x.since <= $4)
   UNION
-  SELECT f.subject FROM registry.finding f
-  WHERE f.tenant_id = $1 AND f.family = 'listing' AND f.status IN ('open', 'acknowledged')
+  SELECT x.user_id
+  FROM finished n
+  CROSS JOIN registry.provider_difference x
+  JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = x.user_id
+  WHERE x.tenant_id = $1 AND NOT n.is_new AND c.recorded_at > coalesce($3, '-infinity') AND c.recorded_at <= $4
+  UNION
+  SELECT f.subject FROM finished n CROSS JOIN registry.finding f
+  WHERE n.is_new AND f.tenant_id = $1 AND f.family = 'listing' AND f.status IN ('open', 'acknowledged')
 ) d
 ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 
 -- name: reconcile_listing
 -- long: yes
 -- include: finding_columns, finding_merge
--- Where the last complete listing and the connections named in $4 differ. What was recorded about a connection since it
--- was asked for comes first: the listing is older than that. Absence counts in two listings only. A copy of terra_users that
+-- Where the last complete listing and the connections named in $4 differ. What changed about a connection since it was
+-- asked for comes first: the listing is older than that. Data alone changes nothing but absence, which counts in two listings only. A copy of terra_users that
 -- is newer than the last listing counts for what it holds; of a connection that has ended here it must say that it is alive.
 WITH clock AS (SELECT now() AS at, make_interval(secs => $3::double precision) AS grace),
 complete AS (
@@ -142,8 +157,8 @@ source AS (
 held AS (
   SELECT k.user_id, l.is_copy, l.listing_id, l.started_at, u.user_id IS NOT NULL AS is_listed, u.asked_at, u.active, u.conflicting,
     u.reference_id AS listed_reference_id, u.resource AS listed_resource, c.user_id IS NOT NULL AS is_known, c.status,
-    c.reference_id, c.resource, c.recorded_at, c.status IN ('active', 'degraded') AS is_live,
-    coalesce(d.since, u.asked_at) + t.grace <= t.at AND coalesce(c.recorded_at < u.asked_at - interval '2 seconds', true) AS is_settled,
+    c.reference_id, c.resource, c.status IN ('active', 'degraded') AS is_live,
+    coalesce(d.since, u.asked_at) + t.grace <= t.at AND coalesce(c.changed_at < u.asked_at - interval '2 seconds', true) AS is_settled,
     p.listing_id AS previous_id, p.started_at AS previous_at,
     u.user_id IS NULL AND b.user_id IS NULL AND c.recorded_at < p.started_at - interval '2 seconds' AS is_absent
   FROM unnest($4::text[]) AS k (user_id)
@@ -161,7 +176,7 @@ held AS (
     SELECT x.user_id FROM registry.provider_listing_user x
     WHERE x.tenant_id = $1 AND x.listing_id = p.listing_id AND x.user_id = k.user_id OFFSET 0) b ON true
   LEFT JOIN LATERAL (
-    SELECT x.user_id, x.status, x.reference_id, x.resource, x.recorded_at FROM registry.connection x
+    SELECT x.user_id, x.status, x.reference_id, x.resource, x.recorded_at, x.changed_at FROM registry.connection x
     WHERE x.tenant_id = $1 AND x.user_id = k.user_id OFFSET 0) c ON true
 ),
 judged AS (
@@ -241,7 +256,7 @@ ON CONFLICT (tenant_id, correction_id) DO NOTHING;
 -- name: connection_apply_correction
 -- Joins a correction that was written ($3) into its connection, with the order key $4. No such correction, no change.
 UPDATE registry.connection AS c
-SET correction_verdict = k.verdict, correction_key = $4::text, recorded_at = now()
+SET correction_verdict = k.verdict, correction_key = $4::text, recorded_at = now(), changed_at = now()
 FROM registry.correction k
 WHERE c.tenant_id = $1::uuid AND c.user_id = $2::text AND k.tenant_id = $1 AND k.correction_id = $3::uuid
   AND k.user_id = c.user_id

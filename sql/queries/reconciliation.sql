@@ -99,7 +99,7 @@ WHERE s.tenant_id = $1::uuid
 SELECT least(
   (SELECT min(e.recorded_at) FROM registry.auth_event e WHERE e.tenant_id = $1::uuid),
   (SELECT min(b.recorded_at) FROM registry.redirect_callback b WHERE b.tenant_id = $1),
-  (SELECT min(c.recorded_at) FROM registry.connection c WHERE c.tenant_id = $1),
+  (SELECT min(c.changed_at) FROM registry.connection c WHERE c.tenant_id = $1),
   (SELECT min(s.expires_at) FROM registry.auth_session s WHERE s.tenant_id = $1),
   (SELECT min(r.recorded_at) FROM registry.webhook_receipt r WHERE r.tenant_id = $1 AND r.disposition = 'quarantined')
 ) AS earliest;
@@ -144,7 +144,7 @@ INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
 SELECT $1::uuid, $2::uuid, d.family, d.subject
 FROM (
   SELECT p.family, p.subject FROM part p
-  WHERE p.family IN ('session', 'user_id', 'receipt') OR p.family = 'attempt' AND p.subject_type = 'attempt'
+  WHERE p.family IN ('session', 'user_id', 'receipt', 'listing') OR p.family = 'attempt' AND p.subject_type = 'attempt'
   UNION
   SELECT p.family, w.witness ->> 'id'
   FROM part p CROSS JOIN LATERAL jsonb_array_elements(p.evidence) AS w (witness)
@@ -198,7 +198,7 @@ ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 -- same app user and resource: a group of live ones is found under one of them.
 WITH changed AS MATERIALIZED (
   SELECT c.user_id, c.superseded_by, c.reference_id, c.resource FROM registry.connection c
-  WHERE c.tenant_id = $1 AND c.recorded_at > coalesce($3::timestamptz, '-infinity') AND c.recorded_at <= $4::timestamptz
+  WHERE c.tenant_id = $1 AND c.changed_at > coalesce($3::timestamptz, '-infinity') AND c.changed_at <= $4::timestamptz
 )
 INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
 SELECT $1::uuid, $2::uuid, 'user_id', d.user_id

@@ -31,7 +31,9 @@ enum FindingTransition {
     func bounds(_ severity: FindingSeverity) -> PostgresParameter {
       .textArray(severity.escalations.map { "\($0)" })
     }
-    return RegistryStatements.findingEscalate(.uuid(tenantID), bounds(.info), bounds(.warning), bounds(.critical))
+    return RegistryStatements.findingEscalate(
+      .uuid(tenantID), bounds(.info), bounds(.warning), bounds(.critical)
+    ).plannedAnew
   }
 
   private static let words = Words()

@@ -35,7 +35,7 @@ import Testing
       for _ in 0..<3 { _ = try await stage.reconcile() }
       #expect(try await stage.told().last == "4 finding.resolved")
       try await stage.owner.execute(
-        "UPDATE registry.connection SET deauthenticated_key = NULL, recorded_at = now() WHERE user_id = 'u1'")
+        "UPDATE registry.connection SET deauthenticated_key = NULL, changed_at = now() WHERE user_id = 'u1'")
       for _ in 0..<3 { _ = try await stage.reconcile() }
       #expect(try await stage.told().last == "5 finding.reopened")
       // Its time begins anew.
@@ -170,7 +170,8 @@ import Testing
   @Test func theBoundsOfEscalationBeginWithTheTarget() {
     for severity in FindingSeverity.allCases {
       #expect(severity.escalations.first == severity.target && severity.escalations == severity.escalations.sorted())
-      #expect(severity.escalations.allSatisfy(\.isFinite) && Set(severity.escalations).count < 10)
+      #expect(severity.escalations.allSatisfy(\.isFinite))
+      #expect(Set(severity.escalations).count <= 4, "as many as finding_escalate knows")
     }
   }
 }

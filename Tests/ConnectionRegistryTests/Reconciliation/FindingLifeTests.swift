@@ -75,7 +75,7 @@ import Testing
         _ = try await stage.registry.findings.acknowledge(tenant: "acme", id: first.id, by: "ann", reason: "known")
       }
       try await stage.owner.execute(
-        "UPDATE registry.connection SET deauthenticated_key = NULL, recorded_at = now() WHERE user_id = 'u1'")
+        "UPDATE registry.connection SET deauthenticated_key = NULL, changed_at = now() WHERE user_id = 'u1'")
       let found = try await stage.reconcile()
       #expect(found == ["unattributed u1"])
       let back = try #require(try await stage.finding(.unattributed))

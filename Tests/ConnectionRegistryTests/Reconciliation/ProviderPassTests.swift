@@ -39,6 +39,62 @@ import Testing
     }
   }
 
+  /// Data goes on to come every minute, before, between and after the runs.
+  @Test func dataThatKeepsComingHidesNothingOfAListing() async throws {
+    try await withStage { stage in
+      let kept = try await stage.connectAndImport(2)[0]
+      let lost = try await stage.sandbox.connectOutsideSession(
+        tenant: "acme", referenceID: "person-1", resource: "GARMIN")
+      try await stage.owner.execute(
+        "UPDATE registry.connection SET reference_id = 'somebody-else' WHERE user_id = $1", [.text(kept)])
+      let data = {
+        // The minute of the data before is past.
+        try await stage.owner.execute("UPDATE registry.connection SET data_key = '0000000000000001:1:0'")
+        for id in [kept, lost] { try await stage.expect(Payload.data(id), .data) }
+        try await stage.letPassWithListings(seconds: 61)
+      }
+      try await data()
+      try await stage.pass()
+      try await data()
+      try await stage.letPassWithListings(seconds: 700)
+      for _ in 0..<3 {
+        try await stage.run()
+        try await data()
+      }
+      let found = try await stage.openFindings().sorted { $0.kind.rawValue < $1.kind.rawValue }
+      #expect(found.map(\.kind) == [.missingLocally, .statusDrift])
+      #expect(found.map(\.reasonCode) == ["never_confirmed_here", "another_reference_id_at_provider"])
+      #expect(found.map(\.timesOpened) == [1, 1])
+      let outcome = try await stage.repair()
+      #expect(outcome.repairs.filter { $0.kind == .missingLocally }.map(\.act) == [.confirmed])
+      #expect(try await stage.registry.connections.show(tenant: "acme", lost).connection.status == .active)
+    }
+  }
+
+  /// Who has data all day long costs a run nothing, nor does what stands in a listing that was judged before.
+  @Test func dataAloneAndAListingThatIsOldAreNothingToExamine() async throws {
+    try await withStage { stage in
+      let ids = try await stage.connectAndImport(5)
+      let lost = try await stage.sandbox.connectOutsideSession(
+        tenant: "acme", referenceID: "person-1", resource: "GARMIN")
+      try await stage.pass()
+      try await stage.letPassWithListings(seconds: 86_400)
+      try await stage.run()
+      #expect(try await stage.openFindings().map(\.subject.id) == [lost])
+      // What stands is looked at in turns; here it is the turn of none of it.
+      let turn = "UPDATE registry.reconciliation_state SET standing_family = 'z', standing_subject = 'z'"
+      try await stage.owner.execute(turn)
+      for id in ids { try await stage.expect(Payload.data(id), .data) }
+      let quiet = try await stage.registry.reconciliations.run(tenant: "acme")
+      #expect(quiet.examined == 1 && quiet.persisting == 1, "the tenant itself")
+      try await stage.owner.execute(turn)
+      try await stage.expect(Payload.data(lost), .data)
+      try await stage.expect(Payload.deauth(ids[0]), .accepted)
+      let told = try await stage.registry.reconciliations.run(tenant: "acme")
+      #expect(told.examined == 4, "the tenant, who ended, and who has data for the first time and differs")
+    }
+  }
+
   @Test func aConnectionThatEndedUnheardIsEndedAfterTwoListings() async throws {
     try await withStage { stage in
       let ids = try await stage.connectAndImport(5)

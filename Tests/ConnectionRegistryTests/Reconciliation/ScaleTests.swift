@@ -23,8 +23,9 @@ import Testing
         """,
         """
         INSERT INTO registry.connection (tenant_id, user_id, auth_key, alive_key, reference_key, reference_id,
-          resource_key, resource, recorded_at)
-        SELECT t.tenant_id, 'u' || i, k.key, k.key, k.key, 'p' || i / 2, k.key, 'FITBIT', now() - interval '1 day'
+          resource_key, resource, recorded_at, changed_at)
+        SELECT t.tenant_id, 'u' || i, k.key, k.key, k.key, 'p' || i / 2, k.key, 'FITBIT', now() - interval '1 day',
+          now() - interval '1 day'
         FROM registry.tenant t, generate_series(1, 60000) i, (VALUES ('0000000000000001:4:a')) k (key)
         """,
         """

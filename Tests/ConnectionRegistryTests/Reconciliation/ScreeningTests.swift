@@ -46,7 +46,8 @@ import Testing
         let middle = facts.middle.ISO8601Format(.init(includingFractionalSeconds: true))
         try await stage.owner.execute(
           """
-          UPDATE registry.connection SET revoked_key = '9', recorded_at = $1::timestamptz + interval '1 hour'
+          UPDATE registry.connection SET revoked_key = '9', recorded_at = $1::timestamptz + interval '1 hour',
+            changed_at = $1::timestamptz + interval '1 hour'
           WHERE recorded_at < $1::timestamptz AND user_id LIKE '%7'
           """, [.text(middle)])
         try await stage.owner.execute(
@@ -141,9 +142,9 @@ extension Stage {
       (
         """
         INSERT INTO registry.connection (tenant_id, user_id, auth_key, alive_key, revoked_key, superseded_by, reference_id,
-          resource, recorded_at, created_at)
+          resource, recorded_at, changed_at, created_at)
         SELECT t.tenant_id, r.user_id, r.alive_key, r.alive_key, r.revoked_key, r.superseded_by, r.reference_id,
-          r.resource, r.recorded_at, r.recorded_at
+          r.resource, r.recorded_at, r.recorded_at, r.recorded_at
         FROM registry.tenant t, jsonb_to_recordset($1) AS r (user_id text, alive_key text, revoked_key text,
           superseded_by text, reference_id text, resource text, recorded_at timestamptz)
         """, facts.connections

@@ -177,7 +177,7 @@ extension Stage {
       "auth_session": ["created_at", "expires_at", "answered_at"], "auth_event_key": ["created_at"],
       "auth_event": ["recorded_at", "signed_at", "occurred_at"], "app_user": ["created_at"],
       "webhook_receipt": ["recorded_at", "signed_at", "occurred_at"], "webhook_receipt_count": ["last_at"],
-      "redirect_callback": ["recorded_at"], "connection": ["created_at", "recorded_at"],
+      "redirect_callback": ["recorded_at"], "connection": ["created_at", "recorded_at", "changed_at"],
       "connection_change": ["recorded_at"], "change_consumer": ["created_at", "acknowledged_at"],
       "embedder": ["created_at"], "erased_subject": ["erased_at"],
       "reconciliation_state": [

@@ -99,13 +99,9 @@ struct FactWindow: Sendable {
     var statements = [
       RegistryStatements.reconciliationCollectReceipts(id, run, from, to),
       RegistryStatements.reconciliationCollectMerged(id, run, from, to),
+      RegistryStatements.reconciliationCollectListing(id, run, from, to),
     ]
-    if isLast {
-      statements += [
-        RegistryStatements.reconciliationCollectTenant(id, run),
-        RegistryStatements.reconciliationCollectListing(id, run),
-      ]
-    }
+    if isLast { statements.append(RegistryStatements.reconciliationCollectTenant(id, run)) }
     return statements.map(\.plannedAnew)
   }
 }

@@ -86,6 +86,27 @@ import Testing
     }
   }
 
+  /// Whoever fails after another has taken its run over ends nothing of the other's.
+  @Test func whoHasLostItsRunDoesNotFailIt() async throws {
+    try await withStage { stage in
+      let reconciliations = stage.registry.reconciliations
+      let id = TenantID.of(slug: "acme")
+      var former = try #require(try await reconciliations.claim(id))
+      _ = try await former.step()
+      try await stage.letPass(seconds: 121)
+      var heir = try #require(try await reconciliations.claim(id))
+      #expect(heir.claim.runID == former.claim.runID && heir.claim.isBegun)
+      await reconciliations.end(former, after: RegistryError(.internalFailure, "it could not go on"))
+      let held = try await reconciliations.show(tenant: "acme", heir.claim.runID)
+      #expect(held.outcome == .running && held.error == nil && held.finishedAt == nil, "\(held)")
+      await expectError(.alreadyRunning) { _ = try await former.step() }
+      while try await heir.step() == nil {}
+      await reconciliations.end(former, after: RegistryError(.internalFailure, "it could not go on"))
+      let run = try await reconciliations.show(tenant: "acme", heir.claim.runID)
+      #expect(run.outcome == .complete && run.error == nil, "\(run)")
+    }
+  }
+
   /// The claim's answer may be lost after its commit; the repetition must find its own claim.
   @Test func aRepeatedClaimIsItsOwn() async throws {
     try await withStage { stage in

@@ -18,6 +18,8 @@ public struct Reconciliations: Sendable {
   var questionsPerSecond = 5.0
   /// How many tenants the schedule has under way at once in this process, from 1 on: all but one wait for Terra.
   var tenantsAtOnce = 1
+  /// How much a run takes on at a time.
+  var limits = RunLimits()
   /// Tells this process's schedule that a run was asked for.
   let wake = ScheduleWake()
   /// Waits until Terra may be asked again.
@@ -106,7 +108,7 @@ public struct Reconciliations: Sendable {
       database: database, tenant: try Tenant(row: row), timing: timing, clock: clock,
       schedule: schedule(every.map { .every($0.inSeconds) } ?? .once(since: claim.at)), scope: scope,
       providerEvery: providerEvery?.inSeconds, claim: claim,
-      questions: questions(slug, patience: scope.patience)
+      questions: questions(slug, patience: scope.patience), limits: limits
     ) { [directory] in try await directory.terraUsersURL(of: slug) }
   }
 

@@ -70,7 +70,7 @@ import Testing
 
 extension Stage {
   /// The findings that stand, as text.
-  fileprivate func standing() async throws -> [String] {
+  func standing() async throws -> [String] {
     try await texts(
       """
       SELECT concat_ws(' ', f.kind, f.reason_code, f.subject_type, f.subject, f.evidence) FROM registry.finding f

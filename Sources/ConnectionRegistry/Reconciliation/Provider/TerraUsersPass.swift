@@ -18,9 +18,6 @@ struct TerraUsersPass: Sendable {
 
   /// How many rows are written by one statement.
   static let chunk = 5_000
-  /// How long the whole table may take a run of the schedule: less than a lease, for nothing renews it while the other database
-  /// says nothing.
-  static let scheduledLimit: Duration = .seconds(60)
 
   private var id: PostgresParameter { .uuid(tenant.id) }
 
@@ -54,18 +51,20 @@ struct TerraUsersPass: Sendable {
 
   /// Copies the table for a run of the schedule.
   ///
-  /// - Parameter connectionString: how its database is reached.
+  /// - Parameters:
+  ///   - connectionString: how its database is reached.
+  ///   - limit: how long that may take.
   /// - Returns: nil once it is copied; else what was left and what to do, without a word of the connection string.
   /// - Throws: what `write` throws, `database_unavailable`, `CancellationError`.
-  func remark(_ connectionString: () async throws -> String) async throws -> String? {
+  func remark(_ connectionString: () async throws -> String, within limit: Duration) async throws -> String? {
     let undone = "terra_users was not copied, and stays due: "
     let store = "`registry tenant update \(tenant.slug) --terra-users-url-file FILE`"
     do {
-      let copy = try await copy(from: connectionString(), within: Self.scheduledLimit)
+      let copy = try await copy(from: connectionString(), within: limit)
       return copy == nil ? undone + "another copy was begun meanwhile, and took this one's place." : nil
     } catch let error as Unreadable {
       try Task.checkCancellation()
-      return undone + error.reason
+      return undone + error.reason(within: limit)
         + ". `registry reconcile run --tenant \(tenant.slug) --terra-users` says more; \(store) stores another way to it."
     } catch let error as RegistryError where error.code == .secretUnreadable {
       return undone
@@ -139,9 +138,9 @@ struct TerraUsersPass: Sendable {
 
 extension TerraUsersPass.Unreadable {
   /// The same without the other database's own words, which may name it.
-  fileprivate var reason: String {
+  fileprivate func reason(within limit: Duration) -> String {
     switch cause.code {
-    case .timedOut: "its database took longer than \(TerraUsersPass.scheduledLimit.components.seconds) s"
+    case .timedOut: "its database took longer than \(limit.components.seconds) s"
     case .connectionFailed: "its database cannot be reached, or refuses the login"
     case .invalidConfiguration:
       "its connection string cannot be parsed, or does not name host, user and password itself"

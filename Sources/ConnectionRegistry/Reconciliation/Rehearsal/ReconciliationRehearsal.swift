@@ -26,6 +26,7 @@ struct ReconciliationRehearsal {
   /// Whether findings for operators only are judged and told.
   let seesOperators: Bool
   let questions: TerraQuestions
+  let limits: RunLimits
 
   private let runID = UUID.version7()
   private var id: PostgresParameter { .uuid(tenant.id) }
@@ -33,7 +34,7 @@ struct ReconciliationRehearsal {
 
   init(
     database: RegistryDatabase, tenant: Tenant, timing: Timing, clock: ScheduleClock, scope: RunScope,
-    seesOperators: Bool, questions: TerraQuestions
+    seesOperators: Bool, questions: TerraQuestions, limits: RunLimits
   ) {
     self.database = database
     self.tenant = tenant
@@ -42,6 +43,7 @@ struct ReconciliationRehearsal {
     self.scope = scope
     self.seesOperators = seesOperators
     self.questions = questions
+    self.limits = limits
   }
 
   /// Goes through everything that a run would go through now.
@@ -62,7 +64,7 @@ struct ReconciliationRehearsal {
     let standing =
       isScreened
       ? [RegistryStatements.reconciliationCollectStanding(id, run).plannedAnew]
-      : FactWindow.standing(of: tenant.id, runID: runID)
+      : FactWindow.standing(of: tenant.id, runID: runID, size: limits.standing)
     note(try await part(collecting: standing).part)
     var from = start
     var width = FactWindow.pace(from: start, to: end)
@@ -102,7 +104,8 @@ struct ReconciliationRehearsal {
       width.note(done: isLast ? 0 : width.size, seconds: (clock.elapsed() - begun).inSeconds)
       from = to
     }
-    for var index in isScreened ? IndexScreening.all(tenantID: tenant.id, runID: runID) : [] {
+    let indexes = IndexScreening.all(partSize: limits.indexPart, tenantID: tenant.id, runID: runID)
+    for var index in isScreened ? indexes : [] {
       while !index.isDone {
         let end = try IndexScreening.next(try await database.run(tenant.id, index.end))
         note(try await part(collecting: [index.collect(before: end)]).part)

@@ -24,7 +24,7 @@ extension Reconciliations {
     return try await ReconciliationRehearsal(
       database: database, tenant: tenant, timing: timing, clock: clock,
       scope: RunScope(isFull: isFull, asksProvider: asksProvider, repair: repair), seesOperators: includingOperators,
-      questions: questions(slug, patience: TerraQuestions.longestPause)
+      questions: questions(slug, patience: TerraQuestions.longestPause), limits: limits
     ).rehearse()
   }
 }

@@ -16,13 +16,10 @@ struct FactWindow: Sendable {
   /// Whether no window follows, so that what does not hang on a window's facts is collected with it.
   let isLast: Bool
 
-  /// How many of the findings that stand a run since the last one looks at anew, whatever the facts say.
-  static let standingSize = 1_000
   /// How much memory each join of a screening may take on the server before it goes to disk, in MiB.
   static let screeningMemory = 64
-  /// How long screening a window shall take, in seconds, and after how long it is broken off.
+  /// How long screening a window shall take, in seconds.
   static let screeningTarget = 2.0
-  static let screeningLimit: Duration = .seconds(5)
   /// The first window, in seconds of history.
   static let firstScreened = 86_400.0
   /// How many statements screen a window, and how many of them at a time.
@@ -86,8 +83,8 @@ struct FactWindow: Sendable {
   }
 
   /// Collects a part of what stands, for a run since the last one, and notes where the next run goes on.
-  static func standing(of tenantID: UUID, runID: UUID) -> [BoundStatement] {
-    let (id, run, size) = (PostgresParameter.uuid(tenantID), PostgresParameter.uuid(runID), standingSize)
+  static func standing(of tenantID: UUID, runID: UUID, size: Int) -> [BoundStatement] {
+    let (id, run) = (PostgresParameter.uuid(tenantID), PostgresParameter.uuid(runID))
     return [
       RegistryStatements.reconciliationCollectStandingPart(id, run, .int(size)).plannedAnew,
       RegistryStatements.reconciliationStandingPlace(id, run, .int(size)).plannedAnew,

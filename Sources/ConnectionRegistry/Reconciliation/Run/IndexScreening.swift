@@ -27,8 +27,8 @@ struct IndexScreening: Sendable {
   let partSize: Int
 
   /// All that there are, each at its beginning.
-  static func all(tenantID: UUID, runID: UUID) -> [IndexScreening] {
-    Order.allCases.map { IndexScreening($0, partSize: 1_000_000, tenantID: tenantID, runID: runID) }
+  static func all(partSize: Int, tenantID: UUID, runID: UUID) -> [IndexScreening] {
+    Order.allCases.map { IndexScreening($0, partSize: partSize, tenantID: tenantID, runID: runID) }
   }
 
   init(_ order: Order, partSize: Int, tenantID: UUID, runID: UUID) {

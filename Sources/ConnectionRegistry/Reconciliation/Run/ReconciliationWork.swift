@@ -24,6 +24,7 @@ struct ReconciliationWork {
   /// How often Terra's listing is asked for where the tenant says nothing, in seconds; nil is never.
   let providerEvery: Double?
   let questions: TerraQuestions
+  let limits: RunLimits
   /// How the tenant's table `terra_users` is reached.
   let terraUsersURL: @Sendable () async throws -> String
   private(set) var claim: RunClaim
@@ -35,6 +36,8 @@ struct ReconciliationWork {
   private var indexes: [IndexScreening]
   /// Whether the last step took too long, and the next one takes on less.
   private var wasBrokenOff = false
+  /// Whether the last step has only looked what is left.
+  private var hasOnlyLooked = false
   /// Nil while it is not known what is left.
   private var next: Slice??
   /// Whether it is not known yet what the process that held the run before has read.
@@ -49,7 +52,7 @@ struct ReconciliationWork {
 
   init(
     database: RegistryDatabase, tenant: Tenant, timing: Timing, clock: ScheduleClock, schedule: ReconciliationSchedule,
-    scope: RunScope, providerEvery: Double?, claim: RunClaim, questions: TerraQuestions,
+    scope: RunScope, providerEvery: Double?, claim: RunClaim, questions: TerraQuestions, limits: RunLimits,
     terraUsersURL: @escaping @Sendable () async throws -> String
   ) {
     self.database = database
@@ -60,6 +63,7 @@ struct ReconciliationWork {
     self.scope = scope
     self.providerEvery = providerEvery
     self.questions = questions
+    self.limits = limits
     self.terraUsersURL = terraUsersURL
     var claim = claim
     if !claim.isBegun {
@@ -73,7 +77,7 @@ struct ReconciliationWork {
       claim.repair = tenant.shadow ? .none : scope.repair ?? tenant.repair
     }
     self.claim = claim
-    indexes = IndexScreening.all(tenantID: tenant.id, runID: claim.runID)
+    indexes = IndexScreening.all(partSize: limits.indexPart, tenantID: tenant.id, runID: claim.runID)
     isTakenOver = claim.isBegun
     window = FactWindow.pace(from: claim.windowStart, to: claim.windowEnd)
   }
@@ -88,12 +92,15 @@ struct ReconciliationWork {
   var waitsForOthers: Bool {
     guard claim.isBegun else { return false }
     if claim.asksProvider && !claim.hasListed || claim.copiesTerraUsers && !claim.hasCopied { return true }
-    guard case .some(nil) = next, let to = claim.collectedTo, to >= claim.windowEnd else { return false }
+    guard case .some(nil) = next, isCollected else { return false }
     return claim.repair != .none && !repairs.isDone
   }
 
-  /// Whether it is not to be left yet: whoever goes on would try again what has just taken too long.
-  var isMidway: Bool { wasBrokenOff || indexes.contains { $0.isParted && !$0.isDone } }
+  /// Whether it is not to be left yet: whoever goes on would look again, or try again what has taken too long.
+  var isMidway: Bool { hasOnlyLooked || wasBrokenOff || !isCollected && indexes.contains(where: \.isParted) }
+
+  /// Whether the window is collected to its end, which is noted once the last part of each index is.
+  private var isCollected: Bool { claim.collectedTo.map { $0 >= claim.windowEnd } ?? false }
 
   /// Does the next step.
   ///
@@ -101,7 +108,7 @@ struct ReconciliationWork {
   /// - Throws: `already_running` where another process has taken the run over, `tenant_unknown` where the tenant was disabled
   ///   or deleted, `database_unavailable`.
   mutating func step() async throws -> ReconciliationRun? {
-    wasBrokenOff = false
+    (hasOnlyLooked, wasBrokenOff) = (false, false)
     guard claim.isBegun else {
       try await begin()
       return nil
@@ -112,14 +119,17 @@ struct ReconciliationWork {
     }
     // After the listing, which would take the place of a copy from before it.
     if claim.copiesTerraUsers, !claim.hasCopied {
-      try await held.copyTerraUsers(of: tenant, from: terraUsersURL, now: timing.now(), &claim)
+      try await held.copyTerraUsers(
+        of: tenant, from: terraUsersURL, within: limits.terraUsers, now: timing.now(), &claim)
       return nil
     }
     switch next {
-    case nil: next = .some(try Self.slice(try await held.run([sliceStatement]).last))
+    case nil:
+      next = .some(try Self.slice(try await held.run([sliceStatement]).last))
+      hasOnlyLooked = true
     case .some(.some(let slice)): try await judge(slice)
     case .some(nil):
-      guard let from = claim.collectedTo, from >= claim.windowEnd else {
+      guard isCollected else {
         try await collect()
         return nil
       }
@@ -219,7 +229,9 @@ struct ReconciliationWork {
       RegistryStatements.reconciliationSchedule(id, run, .timestamp(claim.at), .timestamp(due), .int(missed)),
     ]
     // A run over everything sees most of what stands by itself, and looks at its end for what it did not.
-    if !claim.isOverEverything { statements += FactWindow.standing(of: tenant.id, runID: claim.runID) }
+    if !claim.isOverEverything {
+      statements += FactWindow.standing(of: tenant.id, runID: claim.runID, size: limits.standing)
+    }
     let results = try await held.run(statements + [sliceStatement])
     claim.isBegun = true
     next = .some(try Self.slice(results.last))
@@ -272,7 +284,7 @@ struct ReconciliationWork {
   /// Collects what is not plain in a part of everything, side by side; nothing is noted as collected before all of it is.
   private func screen(_ part: FactWindow, middle: ClosedRange<Date>, beside: [BoundStatement]) async throws {
     let statements = beside + part.screen(grace: timing.grace(of: tenant), middle: middle)
-    try await held.collect(statements, limit: window.isLeast ? nil : FactWindow.screeningLimit)
+    try await held.collect(statements, limit: window.isLeast ? nil : limits.screening)
   }
 
   /// Collects of the next part of each index.

@@ -2,6 +2,7 @@
 import Foundation
 import RegistryPostgres
 import TestDatabase
+import TestReceiver
 import Testing
 
 /// Terra's table `terra_users`, copied by the schedule.
@@ -105,6 +106,94 @@ import Testing
         #expect(try await Self.copies(stage) == 1)
       }
     }
+  }
+
+  /// What the other database does in the middle of a copy.
+  enum Stall: CaseIterable {
+    /// It takes the connection and says nothing.
+    case silent
+    /// Somebody else holds the table.
+    case locked
+    /// It ends the session after the last row.
+    case lostAtTheEnd
+  }
+
+  @Test(arguments: Stall.allCases) func aDatabaseThatStallsOrFailsInTheMiddleIsARemark(stall: Stall) async throws {
+    try await TerraUsersTests.with([TerraUsersTests.supabase, Self.rows]) { url in
+      try await withStage { stage in
+        try await stage.visit("unknown-token", "user_id=u9")
+        switch stall {
+        case .silent:
+          try await Receiver.with({ _ in .hang }) { silent in
+            try await Self.set(stage, .database("postgres://reader:hunter2@127.0.0.1:\(silent.port)/terra"))
+            try await Self.expectRemark(stage, "its database")
+          }
+          try await Self.set(stage, .database(url))
+        case .locked:
+          try await Self.set(stage, .database(url))
+          try await PostgresPool.withPool(.init(url), logger: stage.registry.logger) { other in
+            try await other.withTransaction { transaction in
+              _ = try await transaction.execute("LOCK TABLE terra_users IN ACCESS EXCLUSIVE MODE")
+              try await Self.expectRemark(stage, "its database took longer than 1 s")
+            }
+          }
+        case .lostAtTheEnd:
+          try await Self.set(stage, .database(url))
+          try await Self.endSessions(of: url, stage)
+          try await Self.expectRemark(stage, "its database")
+          try await stage.owner.execute("DROP FUNCTION public.end_sessions CASCADE")
+        }
+        #expect(try await Self.scheduled(stage).outcome == .complete)
+        #expect(try await Self.copies(stage) == 1)
+      }
+    }
+  }
+
+  /// Rows that the registry cannot keep are its own failure, whatever becomes of the other session.
+  @Test func whatCannotBeKeptFailsTheRun() async throws {
+    try await TerraUsersTests.with([TerraUsersTests.supabase, Self.rows]) { url in
+      try await withStage { stage in
+        try await Self.set(stage, .database(url))
+        try await Self.endSessions(of: url, stage, then: "RAISE EXCEPTION 'nothing is kept';")
+        let run = try await Self.scheduled(stage)
+        #expect(run.outcome == .failed && run.error?.contains("P0001") == true, "\(run)")
+        #expect(!run.remarks.contains { $0.hasPrefix("terra_users") }, "\(run)")
+      }
+    }
+  }
+
+  /// Ends the sessions of the other database as soon as a row of it is written, and waits until they are gone.
+  private static func endSessions(of url: String, _ stage: Stage, then: String = "") async throws {
+    let name = try #require(url.split(separator: "dbname=").last)
+    try await stage.owner.execute(
+      """
+      CREATE FUNCTION public.end_sessions() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+      BEGIN
+        PERFORM pg_terminate_backend(a.pid, 60000) FROM pg_stat_activity a WHERE a.datname = '\(name)';
+        \(then)
+        RETURN NULL;
+      END $$
+      """)
+    try await stage.owner.execute(
+      """
+      CREATE TRIGGER end_sessions AFTER INSERT ON registry.provider_listing_user EXECUTE FUNCTION public.end_sessions()
+      """)
+  }
+
+  /// A run that cannot copy is partial, and compares what is recorded all the same.
+  private static func expectRemark(_ stage: Stage, _ why: String) async throws {
+    var reconciliations = stage.registry.reconciliations
+    reconciliations.limits.terraUsers = .seconds(1)
+    var runs: [ReconciliationRun] = []
+    try await reconciliations.runAll(isScheduled: true) { runs.append($0) }
+    let run = try #require(runs.count == 1 ? runs.first : nil)
+    #expect(run.outcome == .partial && run.error == nil && run.foundNew == 1, "\(run)")
+    let remark = try #require(
+      run.remarks.filter { $0.hasPrefix("terra_users was not copied, and stays due") }.first)
+    #expect(remark.contains(why), "\(remark)")
+    for word in ["hunter2", "127.0.0.1", "reader"] { #expect(!remark.contains(word), "\(remark)") }
+    #expect(try await stage.texts("SELECT terra_users_at::text FROM registry.reconciliation_state") == ["null"])
+    #expect(try await copies(stage) == 0)
   }
 
   @Test(arguments: ["", "host=a\nhost=b", String(repeating: "x", count: 4_097)])

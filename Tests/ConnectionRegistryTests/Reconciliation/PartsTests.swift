@@ -82,6 +82,36 @@ import Testing
       #expect(try await turn() == ["session s", "user_id a"])
     }
   }
+
+  /// A run since the last one looks at two of what stands, and the next at the two after; one that fails has had no turn.
+  @Test func eachRunLooksAtThePartThatStandsAfterThatOfTheLastCompleteOne() async throws {
+    try await withStage { stage in
+      for number in 1...5 { try await stage.expect(Payload.auth("u\(number)", reference: nil), .accepted) }
+      try await stage.letPass(seconds: 5_000)
+      #expect(try await stage.reconcile().count == 5)
+      // What was recorded then is in no window any more.
+      try await stage.letPass(seconds: 5_000)
+      var reconciliations = stage.registry.reconciliations
+      reconciliations.limits.standing = 2
+      func seen(_ run: UUID) async throws -> [String] {
+        try await stage.texts(
+          "SELECT subject FROM registry.finding WHERE last_seen_run = $1 ORDER BY 1", [.uuid(run)])
+      }
+      func turn() async throws -> [String] {
+        let run = try await reconciliations.run(tenant: "acme")
+        #expect(run.windowStart != nil && run.persisting == 5, "\(run)")
+        return try await seen(run.runID)
+      }
+      #expect(try await turn() == ["u1", "u2"])
+      var failing = try #require(try await reconciliations.claim(TenantID.of(slug: "acme")))
+      while try await seen(failing.claim.runID).isEmpty { #expect(try await failing.step() == nil) }
+      #expect(try await seen(failing.claim.runID) == ["u3", "u4"])
+      try await failing.fail("it could not go on")
+      #expect(try await turn() == ["u3", "u4"])
+      #expect(try await turn() == ["u5"])
+      #expect(try await turn() == ["u1", "u2"])
+    }
+  }
 }
 
 extension Stage {

@@ -13,6 +13,7 @@ import Testing
   private static let dumps = [
     """
     SELECT concat_ws(' ', 'state', run_id IS NULL, lease_id IS NULL, lease_until IS NULL, due_at IS NULL, missed,
+      standing_family, standing_subject,
       watermark = (SELECT max(window_end) FROM registry.reconciliation_run WHERE outcome = 'complete'))
     FROM registry.reconciliation_state ORDER BY 1
     """,
@@ -72,7 +73,7 @@ import Testing
 
   /// The comparisons of a process that lives for so many statements.
   static func mortal(
-    _ stage: Stage, statements: Int, at now: Date
+    _ stage: Stage, statements: Int, at now: Date, limits: RunLimits = RunLimits()
   ) -> (reconciliations: Reconciliations, life: MortalExecutor.Life) {
     let life = MortalExecutor.Life(statements)
     var reconciliations = stage.registry.reconciliations
@@ -82,7 +83,7 @@ import Testing
     reconciliations = Reconciliations(
       database: database, directory: reconciliations.directory, timing: reconciliations.timing,
       every: reconciliations.every, clock: ScheduleClock(now: { now }), logger: reconciliations.logger,
-      questionsPerSecond: 1_000)
+      questionsPerSecond: 1_000, limits: limits)
     return (reconciliations, life)
   }
 
@@ -109,7 +110,9 @@ import Testing
     try await stage.letPass(seconds: 4_000)
   }
 
-  @Test(.timeLimit(.minutes(20))) func killedAtAnyStatementARunIsRepeatedWithoutATrace() async throws {
+  /// Also where what stands takes its turns.
+  @Test(.timeLimit(.minutes(20)), arguments: [RunLimits(), RunLimits(standing: 2)])
+  func killedAtAnyStatementARunIsRepeatedWithoutATrace(limits: RunLimits) async throws {
     let settings = DeliveryConfiguration.forTests { $0.areSent = false }
     try await withStage(.delivering(settings, slugs: ["acme", "other"])) { stage in
       try await Self.facts(stage)
@@ -121,22 +124,24 @@ import Testing
         tenant: "acme",
         NewEndpoint(url: "https://127.0.0.1:1/", findingTypes: Set(FindingTransitionType.allCases)))
       try await Self.keep(stage)
-      let undisturbed = Self.mortal(stage, statements: .max, at: now)
+      let undisturbed = Self.mortal(stage, statements: .max, at: now, limits: limits)
       let run = try await undisturbed.reconciliations.run(tenant: "acme")
       #expect(run.foundNew >= 4 && run.resolved >= 1 && run.persisting >= 1, "\(run)")
       let expected = try await Self.dump(stage)
       let count = undisturbed.life.done
       #expect(count > 60)
+      let place = try await stage.texts("SELECT standing_subject FROM registry.reconciliation_state")
+      #expect((Set(place) == ["null"]) == (limits == RunLimits()), "what stands is not parted: \(place)")
       let told = try await stage.texts("SELECT DISTINCT type FROM registry.delivery ORDER BY 1")
       #expect(told == ["finding.escalated", "finding.opened", "finding.resolved"], "the run tells of too little")
       for statements in 0...count {
         try await Self.restore(stage)
-        let victim = Self.mortal(stage, statements: statements, at: now)
+        let victim = Self.mortal(stage, statements: statements, at: now, limits: limits)
         await #expect(throws: (any Error).self) { _ = try await victim.reconciliations.run(tenant: "acme") }
         // While its lease lasts it may only be slow; a statement that never came has taken no place.
         let held = try await stage.texts(
           "SELECT 1 FROM registry.reconciliation_state WHERE lease_id IS NOT NULL")
-        let heir = Self.mortal(stage, statements: .max, at: now + 121)
+        let heir = Self.mortal(stage, statements: .max, at: now + 121, limits: limits)
         if !held.isEmpty {
           let early = Self.mortal(stage, statements: .max, at: now + 119)
           await expectError(.alreadyRunning) { _ = try await early.reconciliations.run(tenant: "acme") }

@@ -227,6 +227,15 @@ FROM (
   CROSS JOIN LATERAL (
     SELECT x.user_id FROM registry.connection x
     WHERE x.tenant_id = $1 AND x.reference_id = a.named AND x.resource = c.resource OFFSET 0) p
+  UNION
+  -- A group that stands under one of them, which may have left it.
+  SELECT w.witness ->> 'id'
+  FROM changed c
+  CROSS JOIN LATERAL (
+    SELECT x.evidence FROM registry.finding x
+    WHERE x.tenant_id = $1 AND x.family = 'user_id' AND x.subject = c.user_id AND x.kind = 'duplicate_active'
+      AND x.status IN ('open', 'acknowledged') OFFSET 0) f
+  CROSS JOIN LATERAL jsonb_array_elements(f.evidence) AS w (witness)
 ) d
 WHERE d.user_id IS NOT NULL
 ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;

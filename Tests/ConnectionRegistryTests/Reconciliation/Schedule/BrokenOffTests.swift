@@ -94,7 +94,7 @@ import Testing
       scheduler.sliceBudget = .zero
       let slices = NIOLockedValueBox<[ReconciliationScheduler.Slice]>([])
       scheduler.observe = { slice in slices.withLockedValue { $0.append(slice) } }
-      while try await scheduler.turn() == nil, slices.withLockedValue({ $0.count }) < 1_000 {}
+      while try await scheduler.turn() == nil, slices.withLockedValue({ $0.count }) < 300 {}
       let all = slices.withLockedValue { $0 }
       #expect(all.count > 3 && all.last?.run?.outcome == .complete, "not at its end after \(all.count) slices")
       #expect(try await stage.standing() == expected)

@@ -12,6 +12,10 @@ struct RandomFacts {
   private(set) var events: [Row] = []
   private(set) var connections: [Row] = []
   private(set) var merges: [Row] = []
+  /// The app users whom a session and an event about it name, where these differ.
+  private var confused: [(String, String)] = []
+  /// Who was merged into whom, and when, of which the rows are what is left.
+  private var joins: [(reference: String, into: String, at: String)] = []
   private var generator: SeededGenerator
   /// The earliest time; facts lie in the eight days after it.
   private let origin: Date
@@ -22,9 +26,14 @@ struct RandomFacts {
     for number in 1...60 { attempt(number) }
     for number in 1...20 { stray(number) }
     for number in 1...60 where chance(0.9) { connection("u\(number)", "p\(number)") }
-    if chance(0.5) {
-      merges.append(["reference_id": "p1", "into_reference_id": "p2", "recorded_at": time(near: nil)])
+    for number in 61...100 { several("p\(number)") }
+    for _ in 0..<Int.random(in: 0...24, using: &generator) {
+      let pair = chance(0.3) ? confused.randomElement(using: &generator) : nil
+      // Several into one of a few, so that who comes later meets who was there before.
+      let into = pair?.1 ?? (chance(0.5) ? "p\(Int.random(in: 98...100, using: &generator))" : few())
+      joins.append((pair?.0 ?? few(), into, time(near: nil)))
     }
+    merges = merged(before: nil)
   }
 
   /// A moment in the middle of the facts.
@@ -43,13 +52,28 @@ struct RandomFacts {
     half.callbacks = part(callbacks, by: "recorded_at")
     half.events = part(events, by: "recorded_at")
     half.connections = part(connections, by: "recorded_at")
-    half.merges = part(merges, by: "recorded_at")
+    half.merges = isFirst ? merged(before: middle) : part(merges, by: "recorded_at")
     return half
   }
 
   private mutating func chance(_ likelihood: Double) -> Bool {
     Double.random(in: 0..<1, using: &generator) < likelihood
   }
+
+  /// What the merges before a moment have left: whoever was merged into somebody who is merged later moves on.
+  private func merged(before end: String?) -> [Row] {
+    var left: [String: (into: String, at: String)] = [:]
+    for join in joins.sorted(by: { $0.at < $1.at }) where join.at < end ?? "z" {
+      let into = left[join.into]?.into ?? join.into
+      guard left[join.reference] == nil, into != join.reference else { continue }
+      left[join.reference] = (into, join.at)
+      for (reference, row) in left where row.into == join.reference { left[reference] = (into, join.at) }
+    }
+    return left.map { ["reference_id": $0, "into_reference_id": $1.into, "recorded_at": $1.at] }
+  }
+
+  /// One of the app users who have several connections.
+  private mutating func few() -> String { "p\(Int.random(in: 61...100, using: &generator))" }
 
   private mutating func pick(_ prefix: String) -> String { "\(prefix)\(Int.random(in: 1...60, using: &generator))" }
 
@@ -80,6 +104,7 @@ struct RandomFacts {
     // Terra gives each session an id of its own.
     session["terra_session_id"] = chance(isWidget ? 0.96 : 0.1) ? "w\(number)" : nil
     sessions.append(session)
+    let before = events.count
     for _ in 0..<(chance(0.1) ? 2 : 1) where chance(0.95) {
       event("u\(number)", "p\(number)", widget: isWidget ? "w\(number)" : nil, near: chance(0.9) ? began : nil)
     }
@@ -90,6 +115,10 @@ struct RandomFacts {
     }
     for _ in 0..<(chance(0.1) ? 2 : 1) where chance(0.95) {
       callback("\(number)", "u\(number)", "p\(number)", near: chance(0.9) ? began : nil)
+    }
+    // Of a session that names nobody itself a merge is noticed in its turn only.
+    if let own = session["reference_id"] {
+      confused += events[before...].compactMap { $0["reference_id"] }.filter { $0 != own }.map { (own, $0) }
     }
     if chance(0.1) { again(number) }
   }
@@ -146,8 +175,20 @@ struct RandomFacts {
     callbacks.append(row)
   }
 
-  private mutating func connection(_ user: String, _ person: String) {
-    var row: Row = ["user_id": user, "recorded_at": time(near: nil)]
+  /// The connections of an app user who has several, or none, with or without the events that began them. Of some nothing is
+  /// new after the middle.
+  private mutating func several(_ person: String) {
+    let isQuiet = chance(0.7)
+    for _ in 0..<Int.random(in: 0...4, using: &generator) {
+      let user = "v\(connections.count)"
+      let began = origin.addingTimeInterval(Double.random(in: 0...(isQuiet ? 300_000 : 600_000), using: &generator))
+      if chance(0.5) { event(user, person, widget: nil, near: began) }
+      connection(user, person, near: began)
+    }
+  }
+
+  private mutating func connection(_ user: String, _ person: String, near began: Date? = nil) {
+    var row: Row = ["user_id": user, "recorded_at": time(near: began)]
     row["reference_id"] = bent(person, "p")
     row["resource"] = chance(0.95) ? "FITBIT" : chance(0.5) ? "OURA" : nil
     if let near = events.first(where: { $0["user_id"] == user })?["recorded_at"], chance(0.8) {
@@ -155,7 +196,11 @@ struct RandomFacts {
     }
     if chance(0.9) { row["alive_key"] = "0000000000000001:4:a" }
     if chance(0.05) { row["revoked_key"] = "0000000000000002:5:a" }
-    if chance(0.05) { row["superseded_by"] = pick("u") }
+    let heir = events.first { $0["old_user_id"] == user }?["user_id"]
+    if chance(heir == nil ? 0.05 : 0.8) {
+      row["superseded_by"] = heir ?? pick("u")
+      row["superseded_key"] = chance(0.5) ? "0000000000000003:7:a" : nil
+    }
     connections.append(row)
   }
 }

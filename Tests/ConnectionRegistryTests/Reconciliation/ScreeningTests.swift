@@ -50,6 +50,16 @@ import Testing
             changed_at = $1::timestamptz + interval '1 hour'
           WHERE recorded_at < $1::timestamptz AND user_id LIKE '%7'
           """, [.text(middle)])
+        // An ended id turns out to be of the same app user as its only heir; at another resource, so that they are no peers.
+        try await stage.owner.execute(
+          """
+          UPDATE registry.connection c
+          SET reference_id = h.reference_id, resource = 'POLAR', recorded_at = $1::timestamptz + interval '1 hour',
+            changed_at = $1::timestamptz + interval '1 hour'
+          FROM registry.connection h
+          WHERE h.user_id = c.superseded_by AND c.status = 'superseded' AND (
+            SELECT count(DISTINCT e.user_id) FROM registry.auth_event e WHERE e.old_user_id = c.user_id) = 1
+          """, [.text(middle)])
         try await stage.owner.execute(
           """
           UPDATE registry.reconciliation_state
@@ -101,7 +111,7 @@ extension Stage {
     try await owner.execute(
       """
       INSERT INTO registry.app_user (tenant_id, reference_id)
-      SELECT t.tenant_id, 'p' || i FROM registry.tenant t, generate_series(1, 2) i ON CONFLICT DO NOTHING
+      SELECT t.tenant_id, 'p' || i FROM registry.tenant t, generate_series(1, 100) i ON CONFLICT DO NOTHING
       """)
     for (text, rows) in [
       (
@@ -142,11 +152,11 @@ extension Stage {
       (
         """
         INSERT INTO registry.connection (tenant_id, user_id, auth_key, alive_key, revoked_key, superseded_by, reference_id,
-          resource, recorded_at, changed_at, created_at)
+          resource, recorded_at, changed_at, created_at, superseded_key)
         SELECT t.tenant_id, r.user_id, r.alive_key, r.alive_key, r.revoked_key, r.superseded_by, r.reference_id,
-          r.resource, r.recorded_at, r.recorded_at, r.recorded_at
+          r.resource, r.recorded_at, r.recorded_at, r.recorded_at, r.superseded_key
         FROM registry.tenant t, jsonb_to_recordset($1) AS r (user_id text, alive_key text, revoked_key text,
-          superseded_by text, reference_id text, resource text, recorded_at timestamptz)
+          superseded_by text, reference_id text, resource text, recorded_at timestamptz, superseded_key text)
         """, facts.connections
       ),
       (
@@ -155,6 +165,8 @@ extension Stage {
         SELECT t.tenant_id, r.reference_id, r.into_reference_id, r.recorded_at
         FROM registry.tenant t, jsonb_to_recordset($1) AS r (reference_id text, into_reference_id text,
           recorded_at timestamptz)
+        ON CONFLICT (tenant_id, reference_id) DO UPDATE
+        SET into_reference_id = excluded.into_reference_id, recorded_at = excluded.recorded_at
         """, facts.merges
       ),
     ] {

@@ -158,11 +158,23 @@ def read_endings(tenant, by):
     for event in tenant.events:
         for user_id in (event.user_id, event.old_user_id):
             known[user_id] = min(known.get(user_id, event.recorded), event.recorded)
-    for line in by["answer"]:
-        if line["tenant"] != tenant.slug or not line["ending"]:
+    answers = [line for line in by["answer"] if line["tenant"] == tenant.slug]
+    for place, line in enumerate(answers):
+        if not line["ending"]:
             continue
-        if line["status"] == 200 or known.get(line["user_id"], line["at"]) < line["at"]:
+        is_noted = known.get(line["user_id"], line["at"]) < line["at"] and not is_doubted(line, answers[place + 1:])
+        if line["status"] == 200 or is_noted:
             tenant.endings.append((line["user_id"], line["at"]))
+
+
+def is_doubted(ending, answers):
+    """Whether Terra, asked about others right after it did not know one, knew none: then it is not believed."""
+    asked = []
+    for line in answers[:3]:
+        if line["ending"] or line["at"] > ending["at"] + 2:
+            break
+        asked.append(line["status"])
+    return bool(asked) and 200 not in asked
 
 
 def named_apart(findings, tenant, lists):

@@ -40,9 +40,10 @@ WHERE tenant_id = $1::uuid AND listing_id = $2::uuid AND outcome = 'reading';
 
 -- name: provider_listing_assess
 -- long: yes
--- What decides whether absence from listing $2 may count: how many live connections it could hold, how many of these it
--- does hold, and how many neither it nor the complete listing before it holds. A connection about which something was
--- recorded since the earlier listing began is in neither number of absent ones.
+-- What decides whether absence from listing $2 may count: how many live connections it could hold, how many of these a
+-- signed webhook has spoken of, how many of both it does hold, and how many neither it nor the complete listing before it
+-- holds. A connection about which something was recorded since the earlier listing began is in neither number of absent
+-- ones. What Terra's answers alone have brought here may have come by the key of another environment: it proves nothing.
 WITH previous AS (
   SELECT p.listing_id, p.started_at FROM registry.provider_listing p
   WHERE p.tenant_id = $1 AND p.outcome = 'complete' AND p.listing_id <> $2
@@ -51,12 +52,15 @@ WITH previous AS (
 SELECT
   (SELECT count(*) FROM registry.provider_listing_user u WHERE u.tenant_id = $1::uuid AND u.listing_id = $2::uuid) AS listed,
   count(*) AS live,
-  count(u.user_id) AS confirmed,
+  count(*) FILTER (WHERE s.is_signed) AS signed,
+  count(u.user_id) AS known,
+  count(u.user_id) FILTER (WHERE s.is_signed) AS confirmed,
   count(*) FILTER (WHERE u.user_id IS NULL) AS absent_once,
   count(*) FILTER (WHERE u.user_id IS NULL AND b.user_id IS NULL AND c.recorded_at < p.started_at - interval '2 seconds')
     AS absent_twice,
   (SELECT count(*) FROM previous) AS listings_before
 FROM registry.connection c
+CROSS JOIN LATERAL (SELECT c.alive_key IS NOT NULL OR c.data_key IS NOT NULL AS is_signed) s
 LEFT JOIN previous p ON true
 LEFT JOIN registry.provider_listing_user u ON u.tenant_id = $1 AND u.listing_id = $2 AND u.user_id = c.user_id
 LEFT JOIN registry.provider_listing_user b
@@ -278,15 +282,35 @@ WHERE tenant_id = $1::uuid AND finding_id = $2::uuid
 
 -- name: repair_witnesses
 -- long: yes
--- Live connections that the last complete listing holds: Terra, asked with the right key, knows them.
+-- Live connections of which a signed webhook has spoken and which the last complete listing holds: Terra, asked with the
+-- right key, knows them. What corrections alone show alive is none of them: the key of another environment may have
+-- brought it here, and knows it.
 SELECT c.user_id
 FROM registry.provider_listing_user u
 JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = u.user_id
 WHERE u.tenant_id = $1::uuid AND c.status IN ('active', 'degraded') AND NOT u.conflicting
+  AND (c.alive_key IS NOT NULL OR c.data_key IS NOT NULL)
   AND u.listing_id = (
     SELECT l.listing_id FROM registry.provider_listing l
     WHERE l.tenant_id = $1 AND l.outcome = 'complete' ORDER BY l.started_at DESC, l.listing_id DESC LIMIT 1)
 ORDER BY u.user_id LIMIT $2::bigint;
+
+-- name: connection_witnesses
+-- long: yes
+-- The newest live connections besides $2 of which a signed webhook has spoken: Terra, asked with the right key, knows them.
+SELECT c.user_id FROM registry.connection c
+WHERE c.tenant_id = $1::uuid AND c.user_id <> $2::text AND c.status IN ('active', 'degraded')
+  AND (c.alive_key IS NOT NULL OR c.data_key IS NOT NULL)
+ORDER BY c.created_at DESC, c.user_id DESC LIMIT $3::bigint;
+
+-- name: connection_of_another_tenant
+-- role: worker
+-- Whether $2 is alive with another tenant, which no repair of this one may take over.
+SELECT EXISTS (
+  SELECT FROM registry.connection c
+  JOIN registry.tenant t ON t.tenant_id = c.tenant_id
+  WHERE c.user_id = $2::text AND c.tenant_id <> $1::uuid AND c.status IN ('active', 'degraded') AND t.disabled_at IS NULL
+) AS is_foreign;
 
 -- name: provider_listing_of_run
 -- long: yes

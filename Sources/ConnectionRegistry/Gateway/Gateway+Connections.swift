@@ -6,7 +6,8 @@ import RegistrySQL
 import RegistryTerra
 
 extension Gateway {
-  /// Ends a connection: Terra's success is a fact, and so is that Terra does not know a connection that is known here.
+  /// Ends a connection: Terra's success is a fact, and so is that Terra does not know a connection that is known here, unless
+  /// it knows none of the others either.
   func end(_ call: TerraForwardedCall, _ admission: Admission) async throws -> TerraForwardedReply {
     let tenantID = admission.entry.tenant.id
     let userID = try GatewayQuery(call.rawQuery).single("user_id")
@@ -18,7 +19,7 @@ extension Gateway {
       case nil:
         try await ObservedFact(deauthenticationOf: userID, answeredAt: Date(), source: "gateway")
           .write(database, tenantID: tenantID)
-      case .notFound: try await gone(userID, askedAt: askedAt, tenantID)
+      case .notFound: try await gone(userID, askedAt: askedAt, admission.entry)
       default: break
       }
     }
@@ -68,8 +69,18 @@ extension Gateway {
     try await ObservedFact.write(facts, database, tenantID: tenantID)
   }
 
-  private func gone(_ userID: String, askedAt: Date, _ tenantID: UUID) async throws {
+  private func gone(_ userID: String, askedAt: Date, _ entry: TenantDirectory.Entry) async throws {
+    let tenantID = entry.tenant.id
     guard let row = try await rows([userID], tenantID)[userID], !row.status.isEnded else { return }
+    if row.status.isLive {
+      let environment = OwnEnvironment(database: database, tenantID: tenantID)
+      guard try await environment.isPlausible(besides: userID, entry.terraClient(deadline: terraDeadline)) else {
+        logger.warning(
+          "Terra knows neither a connection that was to end nor others that are alive here: is the key of this environment?",
+          metadata: ["tenant": "\(entry.tenant.slug)"])
+        return
+      }
+    }
     try await ObservedFact(.gone, of: userID, askedAt: askedAt, source: "gateway", reason: "unknown_to_terra")
       .write(database, tenantID: tenantID)
   }

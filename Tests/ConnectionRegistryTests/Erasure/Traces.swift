@@ -121,7 +121,8 @@ enum ErasureWorld {
         headers: [("Idempotency-Key", "merge-\(source)")])
       #expect(merged.status == 200, "\(merged.text)")
     }
-    _ = try? await stage.registry.connections.deauthenticate(tenant: "acme", "u3")
+    try await ObservedFact(.gone, of: "u3", askedAt: Date(), source: "api", reason: "unknown_to_terra")
+      .write(stage.registry.database, tenantID: TenantID.of(slug: "acme"))
     _ = try await stage.registry.reconciliations.run(tenant: "acme", asksProvider: true)
     try await stage.letPass(seconds: 4_000)
     _ = try await stage.registry.reconciliations.run(tenant: "acme")

@@ -7,11 +7,11 @@ import Testing
 /// When absence from a listing counts, and what Terra's answers prove: without a database.
 struct ListingAssessmentTests {
   private static func assessment(
-    live: Int, absent: Int, confirmed: Int? = nil, before: Int = 1
+    live: Int, absent: Int, signed: Int? = nil, confirmed: Int? = nil, before: Int = 1
   ) -> ListingAssessment {
     ListingAssessment(
-      listed: live - absent, live: live, confirmed: confirmed ?? live - absent, absentOnce: absent, absentTwice: absent,
-      listingsBefore: before)
+      listed: live - absent, live: live, signed: signed ?? live, known: live - absent,
+      confirmed: confirmed ?? live - absent, absentOnce: absent, absentTwice: absent, listingsBefore: before)
   }
 
   @Test func absenceCountsUpToTenOrFivePercent() {
@@ -25,6 +25,13 @@ struct ListingAssessmentTests {
     #expect(Self.assessment(live: 1, absent: 1).doubt == .nothingConfirmed)
     #expect(Self.assessment(live: 5, absent: 5).doubt == .nothingConfirmed)
     #expect(Self.assessment(live: 0, absent: 0).doubt == nil)
+  }
+
+  @Test func whatTerrasAnswersAloneHaveBroughtProvesNothing() {
+    #expect(Self.assessment(live: 6, absent: 5, signed: 5, confirmed: 0).doubt == .nothingConfirmed)
+    #expect(Self.assessment(live: 1_000, absent: 5, signed: 0, confirmed: 0).doubt == .nothingSigned)
+    #expect(Self.assessment(live: 1_000, absent: 11, signed: 50, confirmed: 45).doubt == .tooManyAbsent(11, limit: 10))
+    #expect(Self.assessment(live: 1_000, absent: 10, signed: 1, confirmed: 1).doubt == nil)
   }
 
   @Test func theFirstListingEndsNothing() {

@@ -326,8 +326,9 @@ extension Stage {
     try await sandbox.update(tenant: tenant ?? slug, change)
   }
 
-  /// Connects accounts at Terra, of which the registry then learns from the listing.
-  func connectAndImport(_ count: Int, pageSize: Int? = nil) async throws -> [String] {
+  /// Connects accounts at Terra, of which the registry then learns from the listing; their data has come before, unless
+  /// `isSigned` is false.
+  func connectAndImport(_ count: Int, pageSize: Int? = nil, isSigned: Bool = true) async throws -> [String] {
     try await update { $0.listingPageSize = pageSize }
     var ids: [String] = []
     for number in 0..<count {
@@ -340,6 +341,8 @@ extension Stage {
     try await run()
     #expect(try await repair().repairs.count == count)
     #expect(try await live() == Set(ids))
+    guard isSigned else { return ids }
+    for id in ids { try await expect(Delivery(Payload.data(id), at: -120), .data) }
     return ids
   }
 

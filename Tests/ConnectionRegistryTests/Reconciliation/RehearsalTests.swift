@@ -70,7 +70,8 @@ import Testing
     try await withStage { stage in
       let lost = try await stage.sandbox.connectOutsideSession(
         tenant: "acme", referenceID: "person-1", resource: "GARMIN")
-      _ = try await stage.sandbox.connectOutsideSession(tenant: "acme", referenceID: "person-2", resource: "GARMIN")
+      let other = try await stage.sandbox.connectOutsideSession(
+        tenant: "acme", referenceID: "person-2", resource: "GARMIN")
       let (early, _) = try await Self.both(stage, asksProvider: true, repair: .safe)
       #expect(early.findings.isEmpty && early.remarks.count == 1 && !early.isPartial)
       try await stage.letPassWithListings(seconds: 700)
@@ -78,6 +79,7 @@ import Testing
       #expect(late.findings.map(\.kind) == [.missingLocally, .missingLocally])
       #expect(late.findings.contains { $0.subject.id == lost })
       #expect(late.repairs.map(\.act) == [.confirmed, .confirmed] && run.repaired == 2)
+      try await stage.expect(Delivery(Payload.data(other), at: -120), .data)
       // Terra ends it without a word: two listings later a run ends it here.
       try await stage.sandbox.deauthenticate(tenant: "acme", userID: lost)
       await stage.sandbox.waitUntilIdle()

@@ -7,11 +7,16 @@ struct ListingAssessment: Sendable, Hashable {
   var listed: Int
   /// How many live connections, older than the listing, it could hold.
   var live: Int
-  /// How many of these it does hold.
+  /// How many of these a signed webhook has spoken of. The others are alive by Terra's answers alone, which may have been
+  /// given for the key of another environment.
+  var signed: Int
+  /// How many of the live ones it does hold.
+  var known: Int
+  /// How many of the signed ones it does hold.
   var confirmed: Int
-  /// How many of these it does not hold.
+  /// How many of the live ones it does not hold.
   var absentOnce: Int
-  /// How many of these neither it nor the complete listing before it holds.
+  /// How many of the live ones neither it nor the complete listing before it holds.
   var absentTwice: Int
   /// How many complete listings there were before.
   var listingsBefore: Int
@@ -20,8 +25,10 @@ struct ListingAssessment: Sendable, Hashable {
   enum Doubt: Sendable, Hashable {
     /// Nothing to compare with yet.
     case firstListing
-    /// Not one of the live connections is listed: the key may be that of another environment.
+    /// Not one of the live connections that are signed, or of all, is listed: the key may be that of another environment.
     case nothingConfirmed
+    /// No signed webhook has spoken of any live connection: nothing shows whose listing it is.
+    case nothingSigned
     /// More are absent than end in the course of things.
     case tooManyAbsent(Int, limit: Int)
 
@@ -31,8 +38,11 @@ struct ListingAssessment: Sendable, Hashable {
       case .firstListing:
         "This is the first complete listing: what is absent from it is looked at again with the next one."
       case .nothingConfirmed:
-        "Terra's listing holds none of the live connections: nothing is ended. Check that the tenant's Terra API key and "
-          + "dev-id belong to this environment."
+        "Terra's listing holds none of the live connections that signed events speak of: nothing is ended. Check that the "
+          + "tenant's Terra API key and dev-id belong to this environment."
+      case .nothingSigned:
+        "No signed event has spoken of a live connection yet, so nothing shows that Terra's listing is this environment's: "
+          + "absence from it ends nothing until one has. `registry connection deauthenticate` ends a single connection."
       case .tooManyAbsent(let count, let limit):
         "\(count) live connections are absent from Terra's listing, more than the \(limit) that may end without a person "
           + "looking: nothing is ended."
@@ -40,12 +50,14 @@ struct ListingAssessment: Sendable, Hashable {
     }
   }
 
-  /// How many connections may be absent before that is taken for a fault of the listing: 10, or 5 % of the live ones.
-  var blastRadius: Int { max(10, live / 20) }
+  /// How many connections may be absent before that is taken for a fault of the listing: 10, or 5 % of the signed ones.
+  var blastRadius: Int { max(10, signed / 20) }
 
   /// Why absence does not count; nil where it does.
   var doubt: Doubt? {
-    if live > 0, confirmed == 0 { return .nothingConfirmed }
+    if live > 0, known == 0 { return .nothingConfirmed }
+    if signed > 0, confirmed == 0 { return .nothingConfirmed }
+    if live > 0, signed == 0 { return .nothingSigned }
     if absentOnce > blastRadius { return .tooManyAbsent(absentOnce, limit: blastRadius) }
     if listingsBefore == 0 { return .firstListing }
     return nil

@@ -177,9 +177,9 @@ struct ProviderPass: Sendable {
       tenant.id, compiles: false, [RegistryStatements.providerListingAssess(id, listing).plannedAnew])
     guard let row = results.first?.rows.first else { throw RegistryError.notFound("listing") }
     let assessment = ListingAssessment(
-      listed: try row.decode("listed"), live: try row.decode("live"), confirmed: try row.decode("confirmed"),
-      absentOnce: try row.decode("absent_once"), absentTwice: try row.decode("absent_twice"),
-      listingsBefore: try row.decode("listings_before"))
+      listed: try row.decode("listed"), live: try row.decode("live"), signed: try row.decode("signed"),
+      known: try row.decode("known"), confirmed: try row.decode("confirmed"), absentOnce: try row.decode("absent_once"),
+      absentTwice: try row.decode("absent_twice"), listingsBefore: try row.decode("listings_before"))
     if assessment.doubt == .nothingConfirmed {
       // A listing of strangers must not become what the next one is compared with.
       return try await giveUp(reading, ListingAssessment.Doubt.nothingConfirmed.sentence)

@@ -89,8 +89,8 @@ extension Reconciliations {
     if decision.made.verdict == .gone { return }
     guard try await safe.isOwnEnvironment() else {
       throw Self.notUndoable(
-        "Terra knows none of the connections that its last listing held, or none was read: the key may be that of another "
-          + "environment, and nothing is ended.")
+        "Terra knows none of the connections that its last listing held and that signed events speak of, or none was read: "
+          + "the key may be that of another environment, and nothing is ended.")
     }
   }
 

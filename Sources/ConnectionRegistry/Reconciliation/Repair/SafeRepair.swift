@@ -115,8 +115,8 @@ struct SafeRepair: Sendable {
       if repair.kind == .missingAtProvider, !hasProof {
         guard try await isOwnEnvironment() else {
           return .interrupted(
-            "Terra knows none of the connections that its listing held: the key may be that of another environment, and "
-              + "nothing is ended.")
+            "Terra knows none of the connections that its listing held and that signed events speak of: the key may be that "
+              + "of another environment, and nothing is ended.")
         }
         hasProof = true
       }
@@ -129,11 +129,11 @@ struct SafeRepair: Sendable {
     }
   }
 
-  /// Whether Terra, asked with this very key, knows a connection that the listing held. Without this a key of another
-  /// environment, which knows nobody, would end everybody.
+  /// Whether Terra, asked with this very key, knows a connection that the listing held and that a signed event speaks of.
+  /// Without this a key of another environment, which knows nobody, would end everybody.
   func isOwnEnvironment() async throws -> Bool {
-    let rows = try await database.run(
-      tenant.id, compiles: false, [RegistryStatements.repairWitnesses(.uuid(tenant.id), .int(3)).plannedAnew])
+    let witnesses = RegistryStatements.repairWitnesses(.uuid(tenant.id), .int(OwnEnvironment.witnesses))
+    let rows = try await database.run(tenant.id, compiles: false, [witnesses.plannedAnew])
     for row in rows.first?.rows.map({ $0 }) ?? [] {
       let userID: String = try row.decode("user_id")
       if case .known = try await ask(userID).answer { return true }
@@ -159,6 +159,10 @@ struct SafeRepair: Sendable {
     switch decision {
     case .leave: return repair.left(decision)
     case .confirm(let user):
+      if try await isForeign(user.userID) {
+        return repair.left(
+          .leave("Terra knows it, but nothing shows that it is this environment's: a person must look."))
+      }
       let reason = "Terra has the connection authenticated, and no signed event says so."
       if isDryRun { return repair.done(.confirmed, reason, nil) }
       let fact = fact(user, repair, asked: asked)
@@ -177,6 +181,15 @@ struct SafeRepair: Sendable {
       }
       return repair.done(.ended, reason, correctionID)
     }
+  }
+
+  /// Whether it is alive with another tenant: what that one holds is not taken over by Terra's answer alone, which the wrong
+  /// key may have brought. Why it is left tells the tenant nothing of the other.
+  private func isForeign(_ userID: String) async throws -> Bool {
+    let results = try await database.runAcrossTenants([
+      RegistryStatements.connectionOfAnotherTenant(.uuid(tenant.id), .text(userID)).plannedAnew
+    ])
+    return try results.first?.rows.first?.decode("is_foreign") ?? false
   }
 
   /// Where Terra names nobody, the session's own reference_id serves, as it does for an event.

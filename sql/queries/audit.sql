@@ -12,6 +12,10 @@ WHERE CASE $4
   WHEN 'event.replay' THEN EXISTS (
     SELECT FROM registry.auth_event e
     WHERE e.tenant_id = $1 AND e.recorded_at = now() AND e.body_sha256 = decode($6::jsonb ->> 'body_sha256', 'hex'))
+  WHEN 'finding.repair' THEN EXISTS (
+    SELECT FROM registry.finding f
+    WHERE f.tenant_id = $1 AND f.finding_id = $5::uuid AND f.status = 'repaired'
+      AND f.repair_correction = ($6::jsonb ->> 'correction')::uuid)
   WHEN 'finding.undo' THEN EXISTS (
     SELECT FROM registry.correction k WHERE k.tenant_id = $1 AND k.correction_id = ($6::jsonb ->> 'correction')::uuid)
   WHEN 'api_key.revoke' THEN EXISTS (

@@ -2,9 +2,9 @@ import Foundation
 import RegistryPostgres
 import RegistrySQL
 
-/// What somebody did by hand, written in the transaction that does it.
+/// What somebody did by hand, or a run did unasked, written in the transaction that does it.
 struct AuditEntry: Sendable {
-  /// `key:` and the API key's id, or another name for who did it.
+  /// `key:` and the API key's id, or another name for who did it; `reconcile` for a run.
   var actor: String
   /// What was done, such as `app_user.merge`.
   var action: String

@@ -151,6 +151,7 @@ import Testing
       #expect(!executor.isWaiting && run.repaired == 1 && run.remarks.isEmpty, "\(run)")
       #expect(try await stage.repaired(of: lost).repair?.act == .confirmed)
       #expect(try await stage.count("correction") == 1)
+      #expect(try await stage.count("audit_entry WHERE action = 'finding.repair'") == 1)
     }
   }
 
@@ -165,6 +166,7 @@ import Testing
       let left = try #require(try await stage.finding(.missingLocally))
       let corrections = try await stage.texts("SELECT correction_id::text FROM registry.correction")
       #expect(left.repair?.act == .left && corrections == [left.repair?.correctionID?.text ?? "none"])
+      #expect(try await stage.count("audit_entry") == 0, "nothing was repaired")
       #expect(try await stage.live().isEmpty)
     }
   }

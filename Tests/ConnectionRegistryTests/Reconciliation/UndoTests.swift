@@ -13,6 +13,12 @@ import Testing
     try await withStage { stage in
       let made = try await stage.endedByRepair()
       #expect(made.finding.kind == .missingAtProvider && made.finding.repair?.act == .ended)
+      let audit = try await stage.texts(
+        """
+        SELECT concat_ws(' ', actor, detail ->> 'act', detail ->> 'correction', detail ->> 'reason' = $2)
+        FROM registry.audit_entry WHERE action = 'finding.repair' AND subject = $1
+        """, [.text(made.finding.id.text), .text(made.finding.repair?.reason ?? "")])
+      #expect(audit == ["reconcile ended \(made.finding.repair?.correctionID?.text ?? "none") t"])
       #expect(made.finding.repair?.correctionID != nil && made.finding.repair?.reason.contains("Terra") == true)
       let refused = await expectError(.repairNotUndoable) { _ = try await stage.undo(made.finding.id) }
       #expect(refused?.message.contains("still does not know") == true)

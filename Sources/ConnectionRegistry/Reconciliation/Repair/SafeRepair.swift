@@ -23,6 +23,8 @@ struct SafeRepair: Sendable {
 
   /// How many findings are read at a time.
   static let slice = 200
+  /// Through which surface corrections come, and who makes repairs, for the audit.
+  static let source = "reconcile"
 
   /// What became of the findings, and why it ended early.
   struct Outcome: Sendable {
@@ -198,7 +200,7 @@ struct SafeRepair: Sendable {
       referenceID: user.referenceID ?? repair.referenceID, resource: user.resource?.rawValue ?? repair.resource,
       scopes: user.scopes)
     return ObservedFact(
-      .alive, of: user.userID, askedAt: asked, source: "reconcile", reason: repair.kind.rawValue,
+      .alive, of: user.userID, askedAt: asked, source: Self.source, reason: repair.kind.rawValue,
       attributes: attributes, evidence: evidence(repair))
   }
 
@@ -211,13 +213,14 @@ struct SafeRepair: Sendable {
     return [
       RegistryStatements.correctionInsertIfLive(
         id, .uuid(correctionID), .timestamp(microsecondsSince1970: instant.microseconds), .text(userID),
-        .text("reconcile"), .text(reason), .text(evidence(repair)), .timestamp(repair.recordedAt),
+        .text(Self.source), .text(reason), .text(evidence(repair)), .timestamp(repair.recordedAt),
         ErasedSubject.fence([.userID(userID)], tenantID: tenant.id)),
       RegistryStatements.connectionApplyCorrection(id, .text(userID), .uuid(correctionID), .text(key.rawValue)),
     ] + ConnectionTransition.statements(tenantID: tenant.id, userID: userID, cause: .correction(correctionID))
   }
 
-  /// Writes a correction and closes the finding in one transaction, if the connection is then as the correction says.
+  /// Writes a correction and closes the finding, with an entry in the audit, in one transaction, if the connection is then as
+  /// the correction says.
   ///
   /// - Returns: whether the finding is repaired.
   private func write(
@@ -225,12 +228,20 @@ struct SafeRepair: Sendable {
     isLive: Bool
   ) async throws -> Bool {
     let (id, run) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(runID))
+    let act: Repair.Act = isLive ? .confirmed : .ended
+    let audit = AuditEntry(
+      actor: Self.source, action: "finding.repair", subject: repair.findingID.text,
+      detail: [
+        "act": act.rawValue, "correction": correctionID.text, "kind": repair.kind.rawValue, "reason": reason,
+        "run": runID.text,
+      ])
+    let closing = [
+      RegistryStatements.findingRepaired(
+        id, .uuid(repair.findingID), run, .text(userID), .uuid(correctionID), .bool(isLive), .text(reason)),
+      audit.statement(tenantID: tenant.id),
+    ]
     let results = try await transaction(
-      userID,
-      statements + [
-        RegistryStatements.findingRepaired(
-          id, .uuid(repair.findingID), run, .text(userID), .uuid(correctionID), .bool(isLive), .text(reason))
-      ] + FindingTransition.statements(tenantID: tenant.id, runID: runID))
+      userID, statements + closing + FindingTransition.statements(tenantID: tenant.id, runID: runID))
     return results[statements.count].affectedRows == 1
   }
 

@@ -25,6 +25,7 @@ import Testing
     "SELECT concat_ws(' ', 'finding', kind, status, reason_code, times_opened, change_sequence) FROM registry.finding",
     "SELECT concat_ws(' ', 'finding_change', sequence, from_status, to_status) FROM registry.finding_change",
     "SELECT concat_ws(' ', 'person', reference_id) FROM registry.app_user",
+    "SELECT concat_ws(' ', 'audit', actor, action, detail ->> 'act', detail ->> 'kind') FROM registry.audit_entry",
     "SELECT concat_ws(' ', 'subject', family) FROM registry.reconciliation_subject",
   ]
 

@@ -6,9 +6,10 @@ import RegistrySQL
 import RegistryTerra
 
 extension Gateway {
-  /// Ends a connection: Terra's success is a fact, and so is that Terra does not know a connection that is known here, unless
-  /// it knows none of the others either.
+  /// Ends a connection, where the tenant does not only record: Terra's success is a fact, and so is that Terra does not
+  /// know a connection that is known here, unless it knows none of the others either.
   func end(_ call: TerraForwardedCall, _ admission: Admission) async throws -> TerraForwardedReply {
+    guard !admission.entry.tenant.shadow else { throw AuthSessions.shadow }
     let tenantID = admission.entry.tenant.id
     let userID = try GatewayQuery(call.rawQuery).single("user_id")
     let askedAt = Date()

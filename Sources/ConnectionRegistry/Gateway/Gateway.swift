@@ -75,8 +75,8 @@ public struct Gateway: Sendable {
   ///   - accept: what the client takes, as it came.
   ///   - body: its body, up to ``maximumBodyBytes``.
   /// - Returns: Terra's answer.
-  /// - Throws: `invalid_request`, `return_url_not_allowed`, `terra_unavailable`, `terra_timed_out`,
-  ///   `terra_answer_unusable`, `database_unavailable`.
+  /// - Throws: `invalid_request`, `return_url_not_allowed`, `shadow_mode` for a deauthentication, `terra_unavailable`,
+  ///   `terra_timed_out`, `terra_answer_unusable`, `database_unavailable`.
   public func answer(
     _ admission: Admission, rawQuery: String, contentType: String?, accept: String?, body: [UInt8]
   ) async throws -> GatewayAnswer {

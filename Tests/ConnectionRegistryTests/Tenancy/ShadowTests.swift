@@ -52,6 +52,32 @@ import Testing
     }
   }
 
+  /// What the API refuses must not be had through the gateway.
+  @Test func theGatewayEndsNothing() async throws {
+    try await withHTTP { http in
+      let stage = http.stage
+      let user = try await stage.sandbox.connectOutsideSession(tenant: "acme", referenceID: "p", resource: "FITBIT")
+      try await stage.expect(Payload.auth(user, reference: "p"), .accepted)
+      try await Self.shadow(stage)
+      let key = try await http.key(.connectionsWrite)
+      func end() async throws -> HTTPStage.Answer {
+        try await http.send(
+          "DELETE", "/terra/v2/auth/deauthenticateUser?user_id=\(user)",
+          headers: [("x-api-key", key), ("dev-id", "acme-dev-id")])
+      }
+      let asked = await stage.sandbox.calls(tenant: "acme").count
+      let refused = try await end()
+      #expect(refused.status == 409 && refused.code == "shadow_mode", "\(refused.text)")
+      #expect(refused.text("status") == "error" && refused.text("message")?.contains("--no-shadow") == true)
+      #expect(await stage.sandbox.calls(tenant: "acme").count == asked)
+      #expect(try await stage.status(user) == .active)
+      #expect(try await stage.count("correction") == 0)
+      try await Self.shadow(stage, false)
+      #expect(try await end().status == 200)
+      #expect(try await stage.status(user) == .deauthenticated)
+    }
+  }
+
   @Test func theStepsSayWhatIsToBeDone() async throws {
     try await withStage { stage in
       let tenant = try await stage.registry.tenants.show("acme")

@@ -1,25 +1,32 @@
 /// Prints one object with everything that belongs to it: its members, then a table for each list inside it.
 struct DetailPrinter {
-  let output: StandardOutput
+  let output: any TextOutput
   let format: OutputFormat
 
-  init(_ output: StandardOutput, _ format: OutputFormat) {
+  init(_ output: any TextOutput, _ format: OutputFormat) {
     self.output = output
     self.format = format
   }
 
   /// Prints a value.
   ///
-  /// - Parameter value: What the registry answered.
+  /// - Parameters:
+  ///   - value: What the registry answered.
+  ///   - section: What CSV calls the members that belong to no part, where it takes a line for each; without it CSV is
+  ///     one line, with a column for each member.
   /// - Throws: `EncodingError`, ``OutputError``.
-  func print(_ value: some Encodable) throws {
+  func print(_ value: some Encodable, inSections section: String? = nil) throws {
     let value = try JSONValue(encoding: value)
     switch format {
     case .json: try output.line(value.pretty)
     case .ndjson: try output.line(value.compact)
     case .csv:
-      let members = Self.scalars(of: value)
-      try output.write(CSV.line(members.map(\.name)) + CSV.line(members.map(\.value)))
+      if let section {
+        try output.write(FlatMember.all(of: value, section: section).reduce(CSV.line(FlatMember.header)) { $0 + $1.line })
+      } else {
+        let members = Self.columns(of: value)
+        try output.write(CSV.line(members.map(\.name)) + CSV.line(members.map(\.value)))
+      }
     case .table: try section(value, indent: "")
     }
   }
@@ -53,6 +60,15 @@ struct DetailPrinter {
     let layout = TableLayout(
       rows: [columns.map(\.header)] + rows, alignments: columns.map { _ in .leading })
     for row in [columns.map(\.header)] + rows { try output.line(indent + layout.line(row)) }
+  }
+
+  /// Every member as a column, those of objects inside it by their paths; what is a list of objects as JSON.
+  private static func columns(of value: JSONValue, below path: String = "") -> [(name: String, value: String)] {
+    guard case .object(let members) = value else { return [] }
+    return members.sorted { $0.key < $1.key }.flatMap { name, member in
+      if case .object = member { return columns(of: member, below: path + name + ".") }
+      return [(path + name, member.cell)]
+    }
   }
 
   private static func isInline(_ value: JSONValue) -> Bool {

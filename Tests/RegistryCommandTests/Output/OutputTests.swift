@@ -1,4 +1,5 @@
 import Foundation
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import registry
@@ -43,5 +44,40 @@ import Testing
     #expect(value[path: "subject.id"].cell == "x")
     #expect(value[path: "subject.nothing"].cell == "")
     #expect(value[path: "list"].cell == "1, yes")
+  }
+
+  /// CSV of one thing drops nothing, whether it is one line or one for each value.
+  @Test func carriesEveryMemberInCSV() throws {
+    let value = JSONValue.object([
+      "name": .string("a,b"),
+      "run": .object([
+        "outcome": .string("complete"), "remarks": .array([.string("one"), .string("two")]),
+        "span": .object(["from": .integer(1)]),
+      ]),
+      "funnel": .array([.object(["resource": .string("FITBIT"), "sessions": .integer(2)]), .object([:])]),
+      "none": .array([]),
+    ])
+    let output = KeptOutput()
+    try DetailPrinter(output, .csv).print(value)
+    try DetailPrinter(output, .csv).print(value, inSections: "report")
+    #expect(
+      output.text.split(separator: "\r\n") == [
+        "funnel,name,none,run.outcome,run.remarks,run.span.from",
+        #""[{""resource"":""FITBIT"",""sessions"":2},{}]","a,b",,complete,"one, two",1"#,
+        "section,item,key,value", #"report,,name,"a,b""#, "funnel,1,resource,FITBIT", "funnel,1,sessions,2",
+        "run,,outcome,complete", "run,1,remarks,one", "run,2,remarks,two", "run.span,,from,1",
+      ])
+  }
+}
+
+/// What was written.
+private final class KeptOutput: TextOutput {
+  let isColoured = false
+  private let kept = NIOLockedValueBox("")
+
+  var text: String { kept.withLockedValue { $0 } }
+
+  func write(_ text: String) throws(OutputError) {
+    kept.withLockedValue { $0 += text }
   }
 }

@@ -6,30 +6,12 @@ import Testing
 
 /// Arrivals of browsers over real HTTP.
 @Suite(.timeLimit(.minutes(20))) struct CallbackTests {
-  /// Opens a session at Terra's stand-in and finds its token in what Terra was told.
-  private static func open(
-    _ service: ServiceProcess, _ sandbox: Sandbox, key: String, person: String = "person-1"
-  ) async throws -> (token: String, session: String, user: String) {
-    let opened = try await service.api(
-      "POST", "/v1/sessions", key: key,
-      json: """
-        {"reference_id":"\(person)","resource":"GARMIN","success":"https://app.acme.io/devices/done?keep=1",\
-        "failure":"https://app.acme.io/devices/error"}
-        """)
-    let loginURL = try #require(opened.member("auth_url"), "\(opened.body)")
-    let attempt = try #require(await sandbox.attempt(loginURL: loginURL))
-    let success = try #require(attempt.successURL)
-    return (
-      CallbackURL(success).token, try #require(opened.member("session_id")), try #require(opened.member("user_id"))
-    )
-  }
-
   @Test func sendsTheBrowserOn() async throws {
     try await TerraStandIn.with { sandbox, terra in
       let deployment = try await Deployment.make(terra: terra)
       let key = try await deployment.key()
       try await deployment.serve { service in
-        let (token, session, user) = try await Self.open(service, sandbox, key: key)
+        let (token, session, user) = try await service.open(sandbox, key: key)
         let path = "/callbacks/terra/acme/\(token)/success?user_id=\(user)&reference_id=person-1&resource=GARMIN"
         let first = try await service.send("GET", path)
         #expect(first.status == 303, "\(first.body)")
@@ -64,7 +46,7 @@ import Testing
       let deployment = try await Deployment.make(terra: terra)
       let key = try await deployment.key()
       try await deployment.serve { service in
-        let (token, _, user) = try await Self.open(service, sandbox, key: key)
+        let (token, _, user) = try await service.open(sandbox, key: key)
         let queries = [
           "", "?", "?user_id=", "?user_id=null&reference_id=null&resource=null", "?&&&==", "?user_id",
           "?user_id=\(user)&user_id=other&reference_id=person-1&reference_id=other&resource=GARMIN&resource=OURA",
@@ -107,7 +89,7 @@ import Testing
       try await deployment.addTenant("globex", terra: terra)
       let key = try await deployment.key()
       try await deployment.serve { service in
-        let (token, _, _) = try await Self.open(service, sandbox, key: key)
+        let (token, _, _) = try await service.open(sandbox, key: key)
         var pages: Set<String> = []
         for path in [
           "acme/forged", "globex/\(token)", "nobody/\(token)", "acme/\(token.dropLast())", "acme/\(token)x",
@@ -138,7 +120,7 @@ import Testing
       let deployment = try await Deployment.make(terra: terra)
       let key = try await deployment.key()
       try await deployment.serve { service in
-        let (token, session, user) = try await Self.open(service, sandbox, key: key)
+        let (token, session, user) = try await service.open(sandbox, key: key)
         try await TestDatabase.shared.embeddedCluster().runClient(
           "psql",
           [
@@ -165,7 +147,7 @@ import Testing
       let deployment = try await Deployment.make(terra: terra)
       let key = try await deployment.key()
       try await deployment.serve { service in
-        let (token, _, _) = try await Self.open(service, sandbox, key: key)
+        let (token, _, _) = try await service.open(sandbox, key: key)
         let answer = try await service.send(
           "GET", "/callbacks/terra/acme/\(token)/success?user_id=somebody-elses&reference_id=person-1&resource=GARMIN")
         #expect(answer.status == 303)

@@ -11,6 +11,10 @@ extension ReconcileCommand {
       discussion: """
         Without a run the last complete one is shown. Findings and connections are counted as they are now. The exit \
         code is 0, or with --fail-on 1 when an open finding is at least so severe.
+
+        CSV has a line for each figure: section, item, key, value. A section is a part of the JSON (run, compared_with, \
+        funnel, findings, left, latency, latency.buckets, comparison); what stands in none is in section report. The \
+        item numbers what is a list, such as the resources of the funnel.
         """)
 
     @Argument(help: "The run's id.", transform: UUIDArgument.parse)
@@ -45,7 +49,9 @@ extension ReconcileCommand {
         }
         Progress.say("The report is in \(html).")
       } else {
-        let isRead = try OutputError.whileRead { try scope.registry.detailPrinter.print(report) }
+        let isRead = try OutputError.whileRead { 
+          try scope.registry.detailPrinter.print(report, inSections: "report")
+        }
         if !isRead, failOn == nil { throw OutputError.readerGone }
       }
       if let failOn, report.findings.contains(where: { $0.severity >= failOn }) { throw ExitCode(1) }

@@ -142,8 +142,9 @@ ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 -- long: yes
 -- include: finding_columns, finding_merge
 -- Where the last complete listing and the connections named in $4 differ. What changed about a connection since it was
--- asked for comes first: the listing is older than that. Data alone changes nothing but absence, which counts in two listings only. A copy of terra_users that
--- is newer than the last listing counts for what it holds; of a connection that has ended here it must say that it is alive.
+-- asked for comes first: the listing is older than that. Data alone changes nothing but absence, which counts in two
+-- listings only. A copy of terra_users that is newer than the last listing counts for what it holds; of a connection that
+-- has ended here it must say that it is alive.
 WITH clock AS (SELECT now() AS at, make_interval(secs => $3::double precision) AS grace),
 complete AS (
   SELECT l.listing_id, l.started_at, row_number() OVER (ORDER BY l.started_at DESC, l.listing_id DESC) AS ordinal

@@ -12,17 +12,18 @@ struct DetailPrinter {
   ///
   /// - Parameters:
   ///   - value: What the registry answered.
-  ///   - section: What CSV calls the members that belong to no part, where it takes a line for each; without it CSV is
+  ///   - name: What CSV calls the members that belong to no part, where it takes a line for each; without it CSV is
   ///     one line, with a column for each member.
   /// - Throws: `EncodingError`, ``OutputError``.
-  func print(_ value: some Encodable, inSections section: String? = nil) throws {
+  func print(_ value: some Encodable, inSections name: String? = nil) throws {
     let value = try JSONValue(encoding: value)
     switch format {
     case .json: try output.line(value.pretty)
     case .ndjson: try output.line(value.compact)
     case .csv:
-      if let section {
-        try output.write(FlatMember.all(of: value, section: section).reduce(CSV.line(FlatMember.header)) { $0 + $1.line })
+      if let name {
+        try output.write(CSV.line(FlatMember.header))
+        for member in FlatMember.all(of: value, section: name) { try output.write(member.line) }
       } else {
         let members = Self.columns(of: value)
         try output.write(CSV.line(members.map(\.name)) + CSV.line(members.map(\.value)))

@@ -170,7 +170,7 @@ import Testing
   @Test func theBoundsOfEscalationBeginWithTheTarget() {
     for severity in FindingSeverity.allCases {
       #expect(severity.escalations.first == severity.target && severity.escalations == severity.escalations.sorted())
-      #expect(severity.escalations.allSatisfy(\.isFinite))
+      #expect(severity.escalations.allSatisfy { $0.isFinite })
       #expect(Set(severity.escalations).count <= 4, "as many as finding_escalate knows")
     }
   }

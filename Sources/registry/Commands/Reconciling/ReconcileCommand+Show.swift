@@ -49,7 +49,7 @@ extension ReconcileCommand {
         }
         Progress.say("The report is in \(html).")
       } else {
-        let isRead = try OutputError.whileRead { 
+        let isRead = try OutputError.whileRead {
           try scope.registry.detailPrinter.print(report, inSections: "report")
         }
         if !isRead, failOn == nil { throw OutputError.readerGone }

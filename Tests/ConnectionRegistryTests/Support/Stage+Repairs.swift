@@ -20,8 +20,8 @@ extension Stage {
       tenant: slug, finding: finding, by: "ann", reason: "a person looked")
   }
 
-  /// One of two connections that Terra has ended without a word is ended here by a repair.
-  func endedByRepair() async throws -> (ended: String, other: String, finding: Finding) {
+  /// Terra has ended one of two connections without a word, and the finding about it stands.
+  func absentAtTerra() async throws -> (absent: String, other: String) {
     let ids = try await connectAndImport(2)
     try await sandbox.deauthenticate(tenant: slug, userID: ids[0])
     await sandbox.waitUntilIdle()
@@ -30,10 +30,16 @@ extension Stage {
       try await pass()
     }
     try await run()
+    return (ids[0], ids[1])
+  }
+
+  /// One of two connections that Terra has ended without a word is ended here by a repair.
+  func endedByRepair() async throws -> (ended: String, other: String, finding: Finding) {
+    let (absent, other) = try await absentAtTerra()
     let run = try await registry.reconciliations.run(tenant: slug, repair: .safe)
     #expect(run.repaired == 1, "\(run)")
-    #expect(try await live() == [ids[1]])
-    return (ids[0], ids[1], try await repaired(of: ids[0]))
+    #expect(try await live() == [other])
+    return (absent, other, try await repaired(of: absent))
   }
 
   /// Gives a connection another id, in everything that names it.

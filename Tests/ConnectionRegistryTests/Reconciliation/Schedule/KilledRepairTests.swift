@@ -37,23 +37,35 @@ import Testing
     return lines
   }
 
+  /// Two connections whose webhooks were lost, one whose end was, one that lives on, and a redirect that claims what Terra
+  /// does not know: two are confirmed, one is ended, one is left.
+  private static func prepare(_ stage: Stage, _ slug: String) async throws {
+    for person in ["ann", "bob", "cat", "dan"] {
+      let userID = try await stage.sandbox.connectOutsideSession(
+        tenant: slug, referenceID: person, resource: "GARMIN", account: "\(slug)-\(person)")
+      guard ["cat", "dan"].contains(person) else { continue }
+      try await stage.expect(Payload.auth(userID, reference: person, resource: "GARMIN"), .accepted, tenant: slug)
+      if person == "cat" { try await stage.sandbox.deauthenticate(tenant: slug, userID: userID) }
+    }
+    let opened = try await stage.open("FITBIT", reference: "eve", tenant: slug)
+    try await stage.visit(opened.token, "user_id=\(opened.session.userID ?? "none")", tenant: slug)
+    try await stage.sandbox.update(tenant: slug) { $0.listingPageSize = 1 }
+  }
+
   @Test(.timeLimit(.minutes(20))) func killedAtAnyStatementARepairIsMadeOnce() async throws {
-    let slugs = (0..<(Self.isWhole ? 160 : 16)).map { "t\($0)" }
+    let slugs = (0..<(Self.isWhole ? 320 : 20)).map { "t\($0)" }
     try await withStage(StageSettings(slugs: slugs)) { stage in
-      for slug in slugs {
-        for person in ["ann", "bob"] {
-          _ = try await stage.sandbox.connectOutsideSession(
-            tenant: slug, referenceID: person, resource: "GARMIN", account: "\(slug)-\(person)")
-        }
-        try await stage.sandbox.update(tenant: slug) { $0.listingPageSize = 1 }
-        _ = try await stage.registry.reconciliations.run(tenant: slug, asksProvider: true)
-      }
+      for slug in slugs { try await Self.prepare(stage, slug) }
+      try await stage.letPass(seconds: 60)
+      for slug in slugs { _ = try await stage.registry.reconciliations.run(tenant: slug, asksProvider: true) }
       try await stage.letPassWithListings(seconds: 700)
       let now = Date()
       let undisturbed = KilledRunTests.mortal(stage, statements: .max, at: now)
       let run = try await undisturbed.reconciliations.run(tenant: slugs[0], asksProvider: true, repair: .safe)
-      #expect(run.outcome == .complete && run.repaired == 2, "\(run)")
+      #expect(run.outcome == .complete && run.repaired == 3 && run.remarks.count == 1, "\(run)")
       let expected = try await Self.dump(stage, slugs[0])
+      #expect(expected.filter { $0.hasPrefix("audit") }.count == 3)
+      #expect(expected.filter { $0.hasPrefix("correction gone") }.count == 1)
       let count = undisturbed.life.done
       let victims = slugs.dropFirst()
       let moments = Self.isWhole ? Array(0...count) : victims.indices.map { $0 * count / slugs.count }

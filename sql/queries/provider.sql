@@ -222,20 +222,20 @@ observed AS (
 -- Open findings that an answer of Terra's can settle, with the ids to ask about, oldest first, after ($3, $4), all of them
 -- or those of $6.
 SELECT f.finding_id, f.kind, f.reason_code, f.subject_type, f.subject, f.first_seen_at, t.user_id, t.session_id,
-  t.reference_id, t.resource, t.multi_auth, c.status, c.recorded_at
+  t.reference_id, t.resource, t.multi_auth, t.session_at, t.claims, c.status, c.recorded_at
 FROM registry.finding f
 LEFT JOIN LATERAL (
   SELECT f.subject AS user_id, NULL::uuid AS session_id, NULL::text AS reference_id, NULL::text AS resource,
-    false AS multi_auth
+    false AS multi_auth, NULL::timestamptz AS session_at, 0::bigint AS claims
   WHERE f.subject_type = 'user_id'
   UNION ALL
-  SELECT coalesce(s.user_id, b.user_id), s.session_id, s.reference_id, s.resource, s.multi_auth
+  SELECT coalesce(s.user_id, CASE WHEN b.claims = 1 THEN b.user_id END), s.session_id, s.reference_id, s.resource,
+    s.multi_auth, s.created_at, b.claims
   FROM registry.auth_session s
-  LEFT JOIN LATERAL (
-    SELECT min(x.user_id) AS user_id FROM registry.redirect_callback x
+  CROSS JOIN LATERAL (
+    SELECT min(x.user_id) AS user_id, count(DISTINCT x.user_id) AS claims FROM registry.redirect_callback x
     WHERE x.tenant_id = $1 AND x.attempt_sha256 = s.attempt_sha256 AND x.outcome = 'success'
-      AND octet_length(x.user_id) <= 256
-    HAVING count(DISTINCT x.user_id) = 1) b ON true
+      AND octet_length(x.user_id) <= 256) b
   WHERE f.subject_type = 'session' AND s.tenant_id = $1 AND s.session_id = f.subject::uuid
 ) t ON true
 LEFT JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = t.user_id

@@ -32,7 +32,13 @@ struct RepairCase: Sendable, Hashable {
   /// Of the connection as it is now; nil where there is none.
   var status: ConnectionStatus?
   var recordedAt: Date?
+  /// When the finding's session was opened.
+  var sessionBeganAt: Date?
+  /// How many different ids its success callbacks claim.
+  var claims = 0
 
+  /// Whether no id of the session is known or claimed, so that Terra can be asked about its app user only.
+  var isAskedByReference: Bool { userID == nil && claims == 0 && referenceID != nil && sessionBeganAt != nil }
   var place: Place { Place(firstSeenAt: firstSeenAt, findingID: findingID) }
   var isLive: Bool { status == .active || status == .degraded }
 }
@@ -47,6 +53,7 @@ extension RepairCase {
       firstSeenAt: try row.decode("first_seen_at"), userID: try row.decodeIfPresent("user_id"),
       referenceID: try row.decodeIfPresent("reference_id"), resource: try row.decodeIfPresent("resource"),
       status: try row.decodeIfPresent("status", as: String.self).map(ConnectionStatus.init(column:)),
-      recordedAt: try row.decodeIfPresent("recorded_at"))
+      recordedAt: try row.decodeIfPresent("recorded_at"), sessionBeganAt: try row.decodeIfPresent("session_at"),
+      claims: try row.decodeIfPresent("claims") ?? 0)
   }
 }

@@ -24,8 +24,11 @@ enum RepairDecision: Sendable, Hashable {
   ///   - absenceDoubt: why absence from the last listing does not count; nil where it does.
   /// - Returns: the decision that stands without an answer.
   static func withoutAsking(_ repair: RepairCase, absenceDoubt: String?) -> RepairDecision? {
-    guard repair.userID != nil else {
-      return .leave("No user_id is known for it, so Terra cannot be asked about one connection.")
+    guard repair.userID != nil || repair.isAskedByReference else {
+      return .leave(
+        repair.claims > 1
+          ? "Its redirects claim several user_ids: a person must decide which is the session's."
+          : "No user_id and no reference_id is known for it, so Terra cannot be asked about it.")
     }
     switch repair.kind {
     case .missingAtProvider:

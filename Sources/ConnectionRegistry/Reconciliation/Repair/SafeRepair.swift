@@ -154,7 +154,27 @@ struct SafeRepair: Sendable {
     }
   }
 
-  private func settle(_ repair: RepairCase) async throws -> Repair {
+  /// Asks Terra about the app user of a session of which no id is known.
+  private func candidate(of repair: RepairCase) async throws -> SessionCandidates.Choice {
+    guard let referenceID = repair.referenceID else { return .leave("No user_id is known for it.") }
+    let users: [TerraUser]
+    do {
+      users = try await questions.ask { try await $0.userInfo(referenceID: referenceID) }
+    } catch let error as TerraAPIError where error.code == .notFound {
+      users = []
+    }
+    let known = try await Connection.several(users.map(\.userID), database, tenantID: tenant.id)
+    return SessionCandidates(repair: repair, known: Set(known.keys.map(ExactText.init))).choose(among: users)
+  }
+
+  private func settle(_ asked: RepairCase) async throws -> Repair {
+    var repair = asked
+    if repair.isAskedByReference {
+      switch try await candidate(of: repair) {
+      case .leave(let reason): return repair.left(.leave(reason))
+      case .one(let userID): repair.userID = userID
+      }
+    }
     guard let userID = repair.userID else { return repair.left(.leave("No user_id is known for it.")) }
     let (answer, asked) = try await ask(userID)
     let decision = RepairDecision.after(answer, repair)

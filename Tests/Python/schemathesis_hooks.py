@@ -2,7 +2,9 @@
 values. Only requests that are meant to be valid are touched, and outside of stateful tests, whose ids come from answers.
 
 REGISTRY_TEST_POOLS is JSON: by the name of a path parameter the ids that there are; `own_key_id` is the id of the key
-with which the tests ask, which they must not end; `endpoint` a URL that takes deliveries.
+with which the tests ask, which they must not end; `endpoint` a URL that takes deliveries; `undoable` are findings whose
+repair can be undone, each once. REGISTRY_TEST_LINKS is a file to which a line is added for each stateful call whose path
+holds what an earlier stateful answer gave out: the operation's id.
 """
 import json
 import os
@@ -16,6 +18,8 @@ FUTURE = "2099-01-01T00:00:00Z"
 RETURN = "https://app.example/devices"
 LINES = "application/x-ndjson"
 NOBODY = "00000000-0000-7000-8000-000000000000"
+#: What stateful answers gave out.
+GIVEN = set()
 
 
 @schemathesis.serializer(LINES)
@@ -39,9 +43,12 @@ def before_call(context, case, kwargs):
         case.path_parameters["reference_id"] = POOLS["erasable"]
         return
     meta = case.meta
+    if is_stateful(case) and GIVEN & {str(value) for value in (case.path_parameters or {}).values()}:
+        with open(os.environ["REGISTRY_TEST_LINKS"], "a", encoding="utf-8") as links:
+            links.write(case.operation.definition.raw["operationId"] + "\n")
     if meta is None or not meta.generation.mode.is_positive:
         return
-    if meta.phase.name.value != "stateful":
+    if not is_stateful(case):
         for name in case.path_parameters or {}:
             if CHOICE.random() < 0.8:
                 case.path_parameters[name] = CHOICE.choice(POOLS[name])
@@ -54,6 +61,29 @@ def before_call(context, case, kwargs):
         case.headers["If-Match"] = "*"
     if isinstance(case.body, dict):
         RULES.get(case.operation.definition.raw["operationId"], lambda case, body: None)(case, case.body)
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    """Remembers the ids in an answer; what is short could be made up as well."""
+    if is_stateful(case) and 200 <= response.status_code < 300:
+        try:
+            GIVEN.update(text for text in texts(response.json()) if len(text) > 7)
+        except ValueError:
+            pass
+
+
+def is_stateful(case):
+    return case.meta is not None and case.meta.phase.name.value == "stateful"
+
+
+def texts(value):
+    """Every text in a JSON value that is no name of a member."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from texts(part)
 
 
 def ends_later(case, body):
@@ -86,6 +116,11 @@ def ranges(case, body):
         body.pop(name, None)
 
 
-RULES = {"createAPIKey": ends_later, "rotateAPIKey": ends_later, "acknowledgeFinding": ends_later,
+def undoes(case, body):
+    if POOLS["undoable"]:
+        case.path_parameters["finding_id"] = POOLS["undoable"].pop()
+
+
+RULES = {"undoRepair": undoes, "createAPIKey": ends_later, "rotateAPIKey": ends_later, "acknowledgeFinding": ends_later,
          "openSession": opens, "mergeAppUser": merges, "addEndpoint": receives, "updateEndpoint": receives,
          "replayDeliveries": ranges}

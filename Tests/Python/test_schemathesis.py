@@ -18,9 +18,6 @@ import urllib.parse
 from processes import ENVIRONMENT, Inbox, Sandbox, Service, call
 from test_signatures import sign
 
-#: What succeeds only where Terra says otherwise than at a repair, after the grace; it is reached, and refused. The Swift
-#: tests have Terra change its mind.
-REFUSED = {"undoRepair"}
 SECRET = "the signing secret of the schema's tests"
 
 
@@ -33,8 +30,8 @@ class SchemathesisTests(unittest.TestCase):
         cls.addClassCleanup(cls.sandbox.stop)
         cls.service = Service(
             "acme", SECRET, "--terra-base-url", cls.sandbox.base + "/v2", "--terra-widget-url",
-            cls.sandbox.base + "/api/widget/session", "--environment", "testing", REGISTRY_TERRA_DEADLINE="4s",
-            REGISTRY_API_RATE="0", REGISTRY_DELIVERY_ALLOW="127.0.0.1", REGISTRY_LOG_LEVEL="error")
+            cls.sandbox.base + "/api/widget/session", "--environment", "testing", "--grace", "1s",
+            REGISTRY_TERRA_DEADLINE="4s", REGISTRY_API_RATE="0", REGISTRY_DELIVERY_ALLOW="127.0.0.1", REGISTRY_LOG_LEVEL="error")
         cls.addClassCleanup(cls.service.stop)
         cls.inbox = Inbox()
         cls.addClassCleanup(cls.inbox.stop)
@@ -60,6 +57,31 @@ class SchemathesisTests(unittest.TestCase):
                       {"terra-signature": f"t={t},v1={sign(t, body, SECRET)}"})
         self.assertEqual(answer[0], 200, answer)
 
+    def reconcile(self, **scope):
+        """Asks for a run and waits until it is over."""
+        run = self.api("POST", "/v1/reconciliations", scope, 202)["run_id"]
+        while self.api("GET", f"/v1/reconciliations/{run}")["outcome"] in ("queued", "running"):
+            time.sleep(0.05)
+
+    def repaired_wrongly(self, seed):
+        """Connections that a repair has confirmed and that Terra has forgotten since, without a word of either. Returns
+        all their ids, of which Terra still knows some, and the findings whose repair can be undone."""
+        self.sandbox.environment("acme", webhook_url=self.inbox.url)
+        users = [self.sandbox.connect("acme", resource="OURA", reference_id=f"unheard-{seed}-{number}")
+                 for number in range(6)]
+        repaired = {}
+        until = time.monotonic() + 60
+        while len(repaired) < len(users):
+            self.assertLess(time.monotonic(), until, repaired)
+            self.reconcile(provider=True, repair="safe")
+            found = self.api("GET", "/v1/findings?status=repaired&limit=200")["items"]
+            repaired = {item["subject"]["id"]: item["id"] for item in found if item["subject"]["id"] in users}
+        for user in users[:3]:
+            self.sandbox.act("acme", user, act="deauthenticate")
+        self.sandbox.idle()
+        self.sandbox.environment("acme", webhook_url=f"{self.service.base}/webhooks/terra/acme")
+        return users, [repaired[user] for user in users[:3]]
+
     def populate(self, seed):
         """Something of everything. Returns its ids by the names of path parameters."""
         for number in range(1, 5):
@@ -72,9 +94,8 @@ class SchemathesisTests(unittest.TestCase):
         self.sandbox.idle()
         endpoint = self.api("POST", "/v1/endpoints", {"url": self.inbox.url}, 201)["endpoint"]["endpoint_id"]
         self.api("POST", f"/v1/endpoints/{endpoint}/ping", status=201)
-        run = self.api("POST", "/v1/reconciliations", {}, 202)["run_id"]
-        while self.api("GET", f"/v1/reconciliations/{run}")["outcome"] in ("queued", "running"):
-            time.sleep(0.05)
+        self.reconcile()
+        unheard, undoable = self.repaired_wrongly(seed)
         for number in range(2):
             self.deliver({"user_id": f"late-{seed}-{number}", "provider": "OURA", "reference_id": "person-1"},
                          age=4 * 86_400)
@@ -83,7 +104,8 @@ class SchemathesisTests(unittest.TestCase):
         spare = [self.api("POST", "/v1/api-keys", {"name": "spare", "scopes": ["findings:read"]}, 201)
                  for _ in range(20)]
         people = [name for name in self.ids("/v1/app-users", "reference_id") if name != "person-4"]
-        pools = {"user_id": self.ids("/v1/connections", "user_id"), "reference_id": people,
+        users = [user for user in self.ids("/v1/connections", "user_id") if user not in unheard]
+        pools = {"user_id": users, "reference_id": people,
                  "session_id": self.ids("/v1/sessions", "session_id"), "event_id": self.ids("/v1/events", "event_id"),
                  "callback_id": self.ids("/v1/callbacks", "callback_id"),
                  "run_id": self.ids("/v1/reconciliations", "run_id"), "finding_id": self.ids("/v1/findings", "id"),
@@ -93,7 +115,7 @@ class SchemathesisTests(unittest.TestCase):
         for name, ids in pools.items():
             self.assertTrue(ids, name)
         return pools | {"own_key_id": self.own_key_id, "endpoint": self.inbox.url, "seed": seed, "erasable": "person-4",
-                        "mergeable": ["person-3", "person-2"]}
+                        "mergeable": ["person-3", "person-2"], "undoable": undoable}
 
     def test_every_operation_keeps_to_the_document(self):
         thorough = os.environ.get("REGISTRY_TEST_ALL") == "1"
@@ -102,28 +124,33 @@ class SchemathesisTests(unittest.TestCase):
         for seed in seeds:
             print(f"schemathesis: seed {seed}; repeat with REGISTRY_TEST_SEED={seed}", flush=True)
             with self.subTest(seed=seed):
-                calls = self.ask(seed, examples=60 if thorough else 6, steps=12 if thorough else 6)
-                print(f"schemathesis: {len(calls)} calls", flush=True)
+                calls, followed = self.ask(
+                    seed, examples=60 if thorough else 6, steps=12 if thorough else 8, stories=200 if thorough else 60)
+                print(f"schemathesis: {len(calls)} calls; {len(followed)} followed a link, to {len(set(followed))} "
+                      "operations", flush=True)
                 self.expect_reached(calls)
+                self.expect_followed(followed)
 
-    def ask(self, seed, examples, steps):
-        """Lets Schemathesis ask. Returns (method, path, status) of its calls."""
+    def ask(self, seed, examples, steps, stories):
+        """Lets Schemathesis ask: so many examples of each operation, and so many stories of so many steps. Returns
+        (method, path, status) of its calls, and the operations that it went on to by a link of an earlier answer."""
         pools = self.populate(seed)
         tool = pathlib.Path(os.environ["REGISTRY_SCHEMATHESIS"]) / "bin" / "st"
         with tempfile.TemporaryDirectory() as directory:
-            settings, har = pathlib.Path(directory) / "schemathesis.toml", pathlib.Path(directory) / "calls.har"
+            settings, har, links = (pathlib.Path(directory) / name for name in ("schemathesis.toml", "calls.har", "links"))
             hooks = pathlib.Path(__file__).with_name("schemathesis_hooks.py")
-            settings.write_text(SETTINGS.format(hooks=json.dumps(str(hooks)), steps=steps))
+            settings.write_text(SETTINGS.format(hooks=json.dumps(str(hooks)), steps=steps, stories=stories))
             done = subprocess.run(
                 [tool, "--config-file", settings, "run", self.service.base + "/openapi.json", "--header",
                  f"Authorization: Bearer {self.key}", "--checks", "all", "--seed", str(seed), "--max-examples",
                  str(examples), "--no-color", "--report", "har", "--report-har-path", har,
                  "--generation-database", "none"],
                 cwd=directory, capture_output=True, text=True, timeout=30 * examples + 300,
-                env={**ENVIRONMENT, "REGISTRY_TEST_POOLS": json.dumps(pools)})
+                env={**ENVIRONMENT, "REGISTRY_TEST_POOLS": json.dumps(pools), "REGISTRY_TEST_LINKS": str(links)})
             self.assertEqual(done.returncode, 0, done.stdout[-20_000:].replace(self.key, "[key]") + done.stderr[-4_000:])
-            return [(entry["request"]["method"], urllib.parse.urlsplit(entry["request"]["url"]).path,
-                     entry["response"]["status"]) for entry in json.loads(har.read_text())["log"]["entries"]]
+            calls = [(entry["request"]["method"], urllib.parse.urlsplit(entry["request"]["url"]).path,
+                      entry["response"]["status"]) for entry in json.loads(har.read_text())["log"]["entries"]]
+            return calls, links.read_text().split() if links.exists() else []
 
     def expect_reached(self, calls):
         """Every operation of the document did what it is there for at least once."""
@@ -134,10 +161,15 @@ class SchemathesisTests(unittest.TestCase):
             for method, operation in operations.items():
                 wanted = {int(status) for status in operation["responses"] if status.startswith("2")}
                 reached = {status for made, target, status in calls if made == method.upper() and pattern.match(target)}
-                if not wanted & reached and operation["operationId"] not in REFUSED:
+                if not wanted & reached:
                     missed.append(f"{operation['operationId']}: {sorted(reached)}")
         self.assertEqual(missed, [])
         self.assertGreater(len(calls), 500)
+
+    def expect_followed(self, followed):
+        """Links were followed, and not always the same ones."""
+        self.assertGreater(len(followed), 20)
+        self.assertGreater(len(set(followed)), 5, set(followed))
 
 
 SETTINGS = """
@@ -145,6 +177,9 @@ hooks = {hooks}
 
 [phases.stateful]
 max-steps = {steps}
+
+[phases.stateful.generation]
+max-examples = {stories}
 """
 
 

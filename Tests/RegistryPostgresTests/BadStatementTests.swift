@@ -129,7 +129,7 @@ struct BadStatementTests {
     bytes.removeLast()
     try await withBoth { executor in
       let row = try await executor.execute(
-        PostgresStatement(length.text, [.bytes(bytes)]), deadline: .now + .seconds(60)
+        PostgresStatement(length.text, [.bytes(bytes)]), deadline: .now + .seconds(300)
       ).rows[0]
       #expect(try row.decode("length", as: Int.self) == room)
     }

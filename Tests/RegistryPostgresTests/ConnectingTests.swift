@@ -10,7 +10,8 @@ import Testing
   ) async -> PostgresError? {
     var configuration = PostgresPool.Configuration(connectionString)
     configuration.outageTolerance = .zero
-    configuration.connectTimeout = .seconds(60)
+    configuration.connectTimeout = .seconds(300)
+    configuration.defaultTimeout = .seconds(300)
     configure(&configuration)
     return await postgresError {
       try await PostgresPool.withPool(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) {

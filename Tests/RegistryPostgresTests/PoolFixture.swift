@@ -12,7 +12,9 @@ func withTestPool<Value: Sendable>(
   var configuration = PostgresPool.Configuration(TestDatabase.current, role: role)
   configuration.maximumConnections = 4
   // On a busy machine a server may take its time to cancel, and most tests want to keep the connection.
-  configuration.cancelGrace = .seconds(20)
+  configuration.cancelGrace = .seconds(60)
+  configuration.defaultTimeout = .seconds(300)
+  configuration.connectTimeout = .seconds(300)
   configure(&configuration)
   return try await PostgresPool.withPool(configuration, logger: logger, body)
 }

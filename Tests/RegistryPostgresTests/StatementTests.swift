@@ -69,7 +69,7 @@ struct StatementTests {
     let echo = PostgresStatement(name: "echo", "SELECT $1::text AS text", [.text(text)])
     try await withTestPool { pool in
       let results = try await pool.execute(
-        PostgresBatch(statements: .init(repeating: echo, count: 200)), deadline: .now + .seconds(60))
+        PostgresBatch(statements: .init(repeating: echo, count: 200)), deadline: .now + .seconds(300))
       for result in results { #expect(try result.rows[0].decode("text", as: String.self) == text) }
     }
   }

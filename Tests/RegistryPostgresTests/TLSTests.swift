@@ -139,8 +139,8 @@ import Testing
             let statement = PostgresStatement(
               "SELECT repeat('x', 4000) AS text FROM generate_series(1, 8) UNION ALL SELECT repeat('y', $1::int)",
               [.int(length)])
-            #expect(try await pool.execute(statement, deadline: .now + .seconds(20)).count == 9)
-            let onTheLane = try await lane.execute(statement, deadline: .now + .seconds(20))
+            #expect(try await pool.execute(statement, deadline: .now + .seconds(300)).count == 9)
+            let onTheLane = try await lane.execute(statement, deadline: .now + .seconds(300))
             #expect(onTheLane.count == 9)
           }
         }
@@ -184,7 +184,7 @@ import Testing
     let batch = PostgresBatch(
       statements: .init(repeating: PostgresStatement(name: "text", "SELECT $1::text AS text", [.text(text)]), count: 50)
     )
-    let results = try await executor.execute(batch, deadline: .now + .seconds(60))
+    let results = try await executor.execute(batch, deadline: .now + .seconds(300))
     for result in results { #expect(try result.rows[0].decode("text", as: String.self) == text) }
   }
 
@@ -225,12 +225,14 @@ func connectionErrors(_ connectionString: String) async -> [PostgresError] {
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   var pool = PostgresPool.Configuration(connectionString)
   pool.outageTolerance = .zero
-  pool.connectTimeout = .seconds(60)
+  pool.connectTimeout = .seconds(300)
+  pool.defaultTimeout = .seconds(300)
   var lane = PostgresLane.Configuration(connectionString)
   lane.outageTolerance = .zero
-  lane.connectTimeout = .seconds(60)
+  lane.connectTimeout = .seconds(300)
+  lane.defaultTimeout = .seconds(300)
   var listener = PostgresListener.Configuration(connectionString)
-  listener.connectTimeout = .seconds(60)
+  listener.connectTimeout = .seconds(300)
   let errors = [
     await postgresError {
       try await PostgresPool.withPool(pool, logger: logger) { _ = try await $0.execute("SELECT 1") }

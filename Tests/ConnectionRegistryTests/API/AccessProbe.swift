@@ -56,6 +56,10 @@ struct AccessSubjects: Sendable {
     ] {
       try await http.stage.deliver(Payload.auth(user, reference: person))
     }
+    // Whoever is unknown to Terra ends only where Terra knows another.
+    let witness = try await http.stage.sandbox.connectOutsideSession(
+      tenant: "acme", referenceID: "witness-\(mark)", resource: "OURA")
+    try await http.stage.deliver(Payload.auth(witness, reference: "witness-\(mark)"))
     let session = try await http.stage.open("GARMIN", reference: "person-\(mark)")
     try await http.stage.visit(session.token, "user_id=\(mark)&reference_id=person-\(mark)&resource=GARMIN")
     try await http.stage.visit("AAAAAAAAAAAAAAAAAAAAAA", "user_id=\(mark)")

@@ -13,6 +13,8 @@ struct LaneTests {
     _ body: (PostgresLane) async throws -> sending Value
   ) async throws -> Value {
     var configuration = PostgresLane.Configuration(connectionString, role: role)
+    configuration.defaultTimeout = .seconds(300)
+    configuration.connectTimeout = .seconds(300)
     configure(&configuration)
     return try await PostgresLane.withLane(
       configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, body)
@@ -23,7 +25,7 @@ struct LaneTests {
       name: "insert_item", "INSERT INTO item VALUES ($1) RETURNING id, txid_current() AS tx", [.int(id)])
   }
 
-  private func waitForSleep(_ pool: PostgresPool, until deadline: Duration = .seconds(20)) async throws {
+  private func waitForSleep(_ pool: PostgresPool, until deadline: Duration = .seconds(300)) async throws {
     let end = ContinuousClock.now + deadline
     while ContinuousClock.now < end {
       let rows = try await pool.execute(

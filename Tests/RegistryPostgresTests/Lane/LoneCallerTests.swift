@@ -15,6 +15,8 @@ struct LoneCallerTests {
     _ body: @Sendable (PostgresLane, PostgresPool) async throws -> Void
   ) async throws {
     var configuration = PostgresLane.Configuration(TestDatabase.current)
+    configuration.defaultTimeout = .seconds(300)
+    configuration.connectTimeout = .seconds(300)
     configure(&configuration)
     try await withTestPool { pool in
       try await PostgresLane.withLane(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) {

@@ -180,7 +180,7 @@ struct CopyTests {
       let pid = try await pool.withConnection { $0.backendPID }
       for badRow in [0, 1, 1000, 20_000] {
         let error = await postgresError {
-          try await pool.copyIn("COPY item FROM STDIN", deadline: .now + .seconds(60)) { writer in
+          try await pool.copyIn("COPY item FROM STDIN", deadline: .now + .seconds(300)) { writer in
             for row in 0... { try await writer.write(row == badRow ? "bad\n" : "\(row)\n") }
           }
         }
@@ -196,7 +196,7 @@ struct CopyTests {
     try await withTestPool({ $0.maximumConnections = 1 }) { pool in
       try await pool.execute("CREATE TABLE item (id bigint)")
       let error = await postgresError {
-        try await pool.copyIn("COPY item FROM STDIN", deadline: .now + .seconds(60)) { writer in
+        try await pool.copyIn("COPY item FROM STDIN", deadline: .now + .seconds(300)) { writer in
           let error = await postgresError { while true { try await writer.write("bad\n") } }
           #expect(error?.sqlState == .invalidTextRepresentation)
         }

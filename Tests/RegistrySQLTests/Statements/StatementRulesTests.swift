@@ -12,6 +12,7 @@ struct StatementRulesTests {
     "reconcile_foreign_claims": ["connection k"], "reconcile_standing_foreign_claims": ["connection k"],
     "change_offset_tenants_ahead": ["change_consumer c", "connection_change h", "tenant t"],
     "change_offset_raise": ["change_consumer c", "connection_change h", "tenant o", "tenant t"],
+    "connection_of_another_tenant": ["connection c", "tenant t"],
     "change_offset_lock": ["connection_change"], "change_wake": [],
     "delivery_due": ["delivery d", "endpoint e", "tenant t"], "delivery_old": ["delivery d", "endpoint e"],
     // Who is due is asked of one small table.

@@ -91,13 +91,15 @@ extension Gateway {
   }
 
   /// Terra has answered, and its answer is the client's in any case; what could not be recorded comes with Terra's event
-  /// or with the next comparison.
-  private func recording(_ write: () async throws -> Void) async {
-    do {
-      try await write()
-    } catch {
-      logger.warning("an answer of Terra's could not be recorded", metadata: ["error": "\(error)"])
-    }
+  /// or with the next comparison. In a task of its own: what Terra gave out must be known, also where the client has gone.
+  func recording(_ write: @escaping @Sendable () async throws -> Void) async {
+    await Task {
+      do {
+        try await write()
+      } catch {
+        logger.warning("an answer of Terra's could not be recorded", metadata: ["error": "\(error)"])
+      }
+    }.value
   }
 }
 

@@ -24,20 +24,23 @@ extension Gateway {
     }
     let sessionID = UUID.version7()
     _ = try await records.begin(draft, sessionID, token, tenant)
+    let reply: TerraForwardedReply
     do {
-      let reply = try await admission.entry.terraClient(deadline: terraDeadline)
+      reply = try await admission.entry.terraClient(deadline: terraDeadline)
         .retrying(isRepeatable: false) { [call] in try await $0.forward(call) }
+    } catch let error as TerraAPIError {
+      let refusal = TerraRefusal(error)
+      await recording { try await records.refused(sessionID, refusal, tenant) }
+      throw refusal.problem
+    }
+    await recording { [draft] in
       do {
         try await records.answered(draft, sessionID, Self.answer(reply, draft.kind), tenant)
       } catch let error as TerraAPIError {
         try await records.refused(sessionID, TerraRefusal(error, namesResource: draft.resource != nil), tenant)
       }
-      return reply
-    } catch let error as TerraAPIError {
-      let refusal = TerraRefusal(error)
-      try await records.refused(sessionID, refusal, tenant)
-      throw refusal.problem
     }
+    return reply
   }
 
   private static func kind(_ operation: GatewayOperation) -> AuthSession.Kind {

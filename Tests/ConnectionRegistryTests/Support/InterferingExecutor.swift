@@ -45,6 +45,18 @@ final class InterferingExecutor: PostgresBatchExecutor {
 }
 
 extension Stage {
+  /// The stage's gateway, whose sessions are recorded through another executor.
+  func gateway(recordingThrough executor: InterferingExecutor) -> Gateway {
+    let (gateway, database) = (registry.gateway, registry.database)
+    return Gateway(
+      database: gateway.database, directory: gateway.directory, keys: gateway.keys,
+      records: AuthSessionRecords(
+        database: RegistryDatabase(
+          service: executor, lanes: nil, worker: database.worker, logger: database.logger),
+        keyRing: gateway.records.keyRing, timing: gateway.records.timing),
+      publicURL: gateway.publicURL, terraDeadline: gateway.terraDeadline, logger: gateway.logger)
+  }
+
   /// The stage's reconciliations, whose calls go through another executor.
   func reconciliations(through executor: InterferingExecutor) -> Reconciliations {
     let (runs, database) = (registry.reconciliations, registry.database)

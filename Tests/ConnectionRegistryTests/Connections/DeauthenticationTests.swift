@@ -38,15 +38,58 @@ import Testing
   }
 
   @Test func whatTerraDoesNotKnowIsGone() async throws {
+    try await withStage(Self.announcing) { stage in
+      try await Self.expectGone(stage, source: "operator") { user in
+        let ended = try await stage.registry.connections.deauthenticate(tenant: "acme", user, source: "operator")
+        #expect(ended.outcome == .alreadyGone)
+        #expect(ended.connection.status == .revoked && ended.connection.needsReauth)
+      }
+    }
+  }
+
+  @Test func whatTerraDoesNotKnowIsGoneThroughTheGatewayToo() async throws {
+    try await withHTTP(Self.announcing) { http in
+      let key = try await http.key(.connectionsWrite)
+      try await Self.expectGone(http.stage, source: "gateway") { user in
+        let ended = try await http.send(
+          "DELETE", "/terra/v2/auth/deauthenticateUser?user_id=\(user)",
+          headers: [("x-api-key", key), ("dev-id", "acme-dev-id")])
+        #expect(ended.status == 404, "\(ended.text)")
+      }
+    }
+  }
+
+  /// A stage in which deliveries are written and not sent.
+  private static var announcing: StageSettings { .delivering(.forTests { $0.areSent = false }) }
+
+  /// A live connection of which Terra knows nothing is ended, and then asked for again.
+  private static func expectGone(
+    _ stage: Stage, source: String, end: (_ userID: String) async throws -> Void
+  ) async throws {
+    try await stage.expect(Payload.auth("lost"), .accepted)
+    _ = try await stage.registry.endpoints.add(tenant: "acme", NewEndpoint(url: "http://127.0.0.1:9/"))
+    try await end("lost")
+    for _ in 1...2 {
+      let detail = try await stage.registry.connections.show(tenant: "acme", "lost")
+      #expect(detail.connection.status == .revoked)
+      #expect(Set(detail.corrections.map(\.reason)) == ["unknown_to_terra"])
+      #expect(Set(detail.corrections.map(\.source)) == [source])
+      #expect(detail.changes.map(\.toStatus) == [.revoked, .active])
+      #expect(detail.changes.first?.causeType == "correction")
+      let told = try await stage.registry.deliveries.list(tenant: "acme").items
+      #expect(told.map(\.type) == ["connection.revoked"] && told.map(\.sequence) == [2])
+      // Once more it is as gone as before, and nothing is told.
+      try await end("lost")
+    }
+  }
+
+  @Test func whatNeitherKnowsIsNotFound() async throws {
     try await withStage { stage in
-      try await stage.expect(Payload.auth("lost"), .accepted)
-      try await stage.letPass(seconds: 60)
-      try await stage.sandbox.script(
-        tenant: "acme", [ScriptedAnswer(status: 404, body: #"{"status":"error","message":"User not found"}"#)])
       await expectError(.notFound) {
         _ = try await stage.registry.connections.deauthenticate(tenant: "acme", "never-seen")
       }
-      #expect(try await stage.count("correction") == 0)
+      let corrections = try await stage.count("correction")
+      #expect(corrections == 0)
     }
   }
 

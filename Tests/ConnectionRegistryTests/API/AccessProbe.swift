@@ -2,6 +2,7 @@
 @testable import ConnectionRegistryHummingbird
 import Foundation
 import RegistryModel
+import RegistryPostgres
 import Testing
 
 /// How the access matrix asks for one operation.
@@ -75,6 +76,11 @@ struct AccessSubjects: Sendable {
       endpoints.append(try await registry.endpoints.add(tenant: "acme", new).endpoint.endpointID)
     }
     let ping = try await registry.endpoints.ping(tenant: "acme", endpoints[0])
+    try await http.stage.owner.execute(
+      """
+      INSERT INTO registry.change_consumer (tenant_id, name, position, user_id, sequence)
+      SELECT tenant_id, $1, 0, '', 0 FROM registry.tenant WHERE slug = 'acme'
+      """, [.text(mark)])
     return AccessSubjects(
       sessionID: session.id, eventID: try #require(try await registry.events.list(tenant: "acme").items.first).eventID,
       callbackID: try #require(try await registry.callbacks.list(tenant: "acme").items.first).callbackID,

@@ -11,12 +11,19 @@ import Testing
     ("/v1/connections", "user_id"), ("/v1/app-users", "reference_id"), ("/v1/events", "event_id"),
     ("/v1/sessions", "session_id"), ("/v1/callbacks", "callback_id"), ("/v1/findings", "id"),
     ("/v1/reconciliations", "run_id"), ("/v1/api-keys", "key_id"),
-    ("/v1/receipts", "receipt_id"),
+    ("/v1/receipts", "receipt_id"), ("/v1/deliveries", "delivery_id"), ("/v1/endpoints", "endpoint_id"),
   ]
+
+  /// Deliveries are listed, and none is sent.
+  private static func settings(slugs: [String] = ["acme"]) -> StageSettings {
+    .delivering(.forTests { $0.areSent = false }, slugs: slugs)
+  }
 
   /// Writes a few rows into every list.
   private static func populate(_ http: HTTPStage, tenant: String) async throws {
     for number in 1...3 {
+      let endpoint = NewEndpoint(url: "http://127.0.0.1:9/\(number)")
+      _ = try await http.stage.registry.endpoints.add(tenant: tenant, endpoint)
       try await http.stage.deliver(
         Payload.auth("\(tenant)-u-\(number)", reference: "\(tenant)-p-\(number)"), tenant: tenant)
       let session = try await http.stage.open("FITBIT", reference: "\(tenant)-s-\(number)", tenant: tenant)
@@ -35,7 +42,7 @@ import Testing
   }
 
   @Test func pagesMakeUpTheListWhateverTheirSize() async throws {
-    try await withHTTP { http in
+    try await withHTTP(Self.settings()) { http in
       try await Self.populate(http, tenant: "acme")
       let key = try await http.key(.admin)
       for (path, id) in Self.lists {
@@ -49,9 +56,7 @@ import Testing
   }
 
   @Test func aCursorHoldsForItsListItsTenantAndItsFilters() async throws {
-    var settings = StageSettings()
-    settings.slugs = ["acme", "globex"]
-    try await withHTTP(settings) { http in
+    try await withHTTP(Self.settings(slugs: ["acme", "globex"])) { http in
       for slug in ["acme", "globex"] { try await Self.populate(http, tenant: slug) }
       let key = try await http.key(.admin)
       let theirs = try await http.key(.admin, tenant: "globex")
@@ -81,6 +86,7 @@ import Testing
         #expect(try await http.send("GET", "\(path)?cursor=\(cursor)", key: key).status == 200)
       }
       try await expectRefused("/v1/connections?resource=FITBIT", cursors["/v1/connections"] ?? "", key)
+      try await expectRefused("/v1/deliveries?state=pending", cursors["/v1/deliveries"] ?? "", key)
       try await expectRefused("/v1/connections?tag=a=b", cursors["/v1/connections"] ?? "", key)
       try await expectRefused("/v1/app-users?created_since=2026-01-01T00:00:00Z", cursors["/v1/app-users"] ?? "", key)
       // The cursor of the change feed is no list's, and no list's is the feed's.
@@ -110,7 +116,8 @@ import Testing
         ].map { ("/v1/connections", $0) } + [
           ("/v1/app-users", "created_since"), ("/v1/events", "since"), ("/v1/events", "until"),
           ("/v1/callbacks", "since"), ("/v1/callbacks", "until"), ("/v1/sessions", "since"), ("/v1/findings", "until"),
-          ("/v1/deliveries", "since"), ("/v1/reconciliations", "until"), ("/v1/api-keys", "since"),
+          ("/v1/deliveries", "since"), ("/v1/deliveries", "until"), ("/v1/reconciliations", "until"),
+          ("/v1/api-keys", "since"),
           ("/v1/receipts", "until"),
         ]
       for (path, name) in times {

@@ -260,7 +260,7 @@ public struct Endpoints: Sendable {
   private func checked(_ text: String, of tenant: Tenant) async throws -> EndpointURL {
     let url = try EndpointURL(text, environment: tenant.environment)
     do {
-      _ = try await DeliverySession.address(of: url, settings: settings, resolver: resolver, turn: 0)
+      _ = try await DeliverySession.addresses(of: url, settings: settings, resolver: resolver)
     } catch let failure as DeliveryFailure {
       throw failure.reason == .addressRefused
         ? RegistryError.invalid(

@@ -62,16 +62,16 @@ import Testing
   func refusesUnusualSpellingsOfLoopback(host: String) async throws {
     let url = try EndpointURL("https://\(host)/x", environment: "production")
     await #expect(throws: DeliveryFailure(.addressRefused)) {
-      _ = try await DeliverySession.address(
-        of: url, settings: DeliveryConfiguration(), resolver: HostResolver(), turn: 0)
+      _ = try await DeliverySession.addresses(
+        of: url, settings: DeliveryConfiguration(), resolver: HostResolver())
     }
   }
 
   @Test func saysThatAHostHasNoAddress() async throws {
     let url = try EndpointURL("https://no-such-host.invalid/", environment: "production")
     await #expect(throws: DeliveryFailure(.hostUnresolved)) {
-      _ = try await DeliverySession.address(
-        of: url, settings: DeliveryConfiguration(), resolver: HostResolver(), turn: 0)
+      _ = try await DeliverySession.addresses(
+        of: url, settings: DeliveryConfiguration(), resolver: HostResolver())
     }
   }
 

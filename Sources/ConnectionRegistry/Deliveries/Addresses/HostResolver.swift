@@ -23,15 +23,18 @@ struct HostResolver: Sendable {
     return pool
   }()
 
+  /// What finds a host's addresses, on a thread that it may block.
+  var lookUp: @Sendable (_ host: String) throws -> [NetworkAddress] = { try Self.ask($0) }
+
   /// The addresses of a host, in the order in which they are best tried (RFC 6724).
   ///
   /// - Throws: ``Failure``.
   func addresses(of host: String) async throws -> [NetworkAddress] {
     if let address = NetworkAddress(host) { return [address] }
-    return try await Self.threads.runIfActive { try Self.lookUp(host) }
+    return try await Self.threads.runIfActive { try lookUp(host) }
   }
 
-  private static func lookUp(_ host: String) throws -> [NetworkAddress] {
+  private static func ask(_ host: String) throws -> [NetworkAddress] {
     var hints = addrinfo()
     hints.ai_family = AF_UNSPEC
     #if canImport(Glibc)

@@ -33,8 +33,8 @@ final class EndpointWorker: Sendable {
   }
 
   private struct Target: Sendable {
+    /// Nil where the URL cannot be called any more.
     var session: DeliverySession?
-    var failure: DeliveryFailure?
     var secrets: [EndpointSecret]
     var failingSince: Date?
   }
@@ -205,22 +205,20 @@ final class EndpointWorker: Sendable {
     }
     let since = try row.decodeIfPresent("failing_since", as: Date.self)
     if let known, known.session?.url.text == text {
-      return Target(session: known.session, failure: nil, secrets: secrets, failingSince: since)
+      return Target(session: known.session, secrets: secrets, failingSince: since)
     }
-    var target = Target(session: nil, failure: nil, secrets: secrets, failingSince: since)
+    var target = Target(session: nil, secrets: secrets, failingSince: since)
     do {
       let url = try EndpointURL(text, environment: try row.decode("environment"))
-      let made = try await DeliverySession(
+      let made = DeliverySession(
         url, settings: context.settings, resolver: context.resolver, turn: Int.random(in: 0..<1_024))
       target.session = made
       await session.withLockedValue { box in
         defer { box = made }
         return box
       }?.close()
-    } catch let failure as DeliveryFailure {
-      target.failure = failure
     } catch is RegistryError {
-      target.failure = DeliveryFailure(.invalidURL)
+      // Each attempt says so.
     }
     return target
   }
@@ -239,7 +237,7 @@ final class EndpointWorker: Sendable {
       guard mayBegin, !Task.isCancelled else { return false }
       let now = context.settings.clock()
       let began = ContinuousClock.now
-      var outcome = DeliveryOutcome.failed(target.failure ?? DeliveryFailure(.invalidURL))
+      var outcome = DeliveryOutcome.failed(DeliveryFailure(.invalidURL))
       if let session = target.session {
         do {
           outcome = try await session.send(id: item.deliveryID.text, body: item.body, secrets: target.secrets, at: now)

@@ -1,48 +1,65 @@
 import AsyncHTTPClient
 import Foundation
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
-/// A way to one endpoint: its host looked up and checked once, and connections to that very address.
+/// A way to one endpoint: its host is looked up and checked at each attempt, and the attempt goes to the very address that
+/// was checked.
 ///
-/// A name that leads elsewhere the next time (DNS rebinding) leads nowhere, because nothing looks it up again: the client
-/// connects to the checked address, while TLS and the `Host` header still name the host.
+/// A name that leads elsewhere afterwards (DNS rebinding) leads nowhere, because nothing looks it up again: the client
+/// connects to the checked address, while TLS and the `Host` header still name the host. A connection is used again only
+/// while the name leads to its address.
 final class DeliverySession: Sendable {
+  /// A client whose connections all lead to one address; it is shut down with the last attempt that uses it.
+  private final class Way: Sendable {
+    let address: NetworkAddress
+    let client: HTTPClient
+
+    init(to address: NetworkAddress, of url: EndpointURL, deadline: Duration) {
+      var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+      configuration.timeout.connect = TimeAmount(min(deadline, .seconds(10)))
+      configuration.connectionPool.retryConnectionEstablishment = false
+      configuration.connectionPool.idleTimeout = .seconds(10)
+      configuration.decompression = .disabled
+      if NetworkAddress(url.host) == nil { configuration.dnsOverride = [url.host: address.text] }
+      self.address = address
+      client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    deinit { client.shutdown { _ in } }
+  }
+
   let url: EndpointURL
-  private let client: HTTPClient
-  private let deadline: Duration
+  private let settings: DeliveryConfiguration
+  private let resolver: HostResolver
+  private let turn: Int
+  private let way = NIOLockedValueBox<Way?>(nil)
 
   /// How much of an answer's body is read, so that the connection can be used again. Nothing of it is kept.
   static let maximumAnswerBytes = 16 << 10
 
-  /// Looks up and checks where deliveries go.
-  ///
   /// - Parameters:
   ///   - url: the endpoint's URL.
   ///   - settings: what may be called, and how long it may take.
   ///   - resolver: looks hosts up.
   ///   - turn: which of several addresses to take, counted from 0.
-  /// - Throws: ``DeliveryFailure`` as an error.
-  init(_ url: EndpointURL, settings: DeliveryConfiguration, resolver: HostResolver, turn: Int) async throws {
-    let address = try await Self.address(of: url, settings: settings, resolver: resolver, turn: turn)
+  init(_ url: EndpointURL, settings: DeliveryConfiguration, resolver: HostResolver, turn: Int) {
     self.url = url
-    deadline = settings.deadline
-    var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-    configuration.timeout.connect = TimeAmount(min(settings.deadline, .seconds(10)))
-    configuration.connectionPool.retryConnectionEstablishment = false
-    configuration.connectionPool.idleTimeout = .seconds(10)
-    configuration.decompression = .disabled
-    if NetworkAddress(url.host) == nil { configuration.dnsOverride = [url.host: address.text] }
-    client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    self.settings = settings
+    self.resolver = resolver
+    self.turn = turn
   }
 
-  /// The address to call, after all of the host's addresses were found to be allowed.
-  static func address(
-    of url: EndpointURL, settings: DeliveryConfiguration, resolver: HostResolver, turn: Int
-  ) async throws -> NetworkAddress {
+  /// The addresses that may be called, after all of the host's addresses were found to be allowed.
+  ///
+  /// - Throws: ``DeliveryFailure``, `CancellationError`.
+  static func addresses(
+    of url: EndpointURL, settings: DeliveryConfiguration, resolver: HostResolver
+  ) async throws -> [NetworkAddress] {
     let addresses: [NetworkAddress]
     do {
       addresses = try await Self.within(settings.deadline) { try await resolver.addresses(of: url.host) }
@@ -55,12 +72,23 @@ final class DeliverySession: Sendable {
     guard !addresses.isEmpty, addresses.allSatisfy({ settings.allowed.allows($0, of: url.host) }) else {
       throw DeliveryFailure(.addressRefused)
     }
-    return addresses[turn % addresses.count]
+    return addresses
+  }
+
+  /// The way that an attempt takes: the one so far, while the name still leads there.
+  private func checkedWay() async throws -> Way {
+    let addresses = try await Self.addresses(of: url, settings: settings, resolver: resolver)
+    return way.withLockedValue { way in
+      if let way, addresses.contains(way.address) { return way }
+      let made = Way(to: addresses[turn % addresses.count], of: url, deadline: settings.deadline)
+      way = made
+      return made
+    }
   }
 
   /// Closes the connections.
   func close() async {
-    try? await client.shutdown()
+    try? await way.withLockedValue { $0 }?.client.shutdown()
   }
 
   /// Makes one attempt.
@@ -70,9 +98,18 @@ final class DeliverySession: Sendable {
   ///   - body: the body.
   ///   - secrets: what to sign with, the newest first.
   ///   - now: the time.
-  /// - Returns: what became of it, after the deadline at the latest.
+  /// - Returns: what became of it, after the deadline of the settings at the latest.
   /// - Throws: `CancellationError`.
   func send(id: String, body: String, secrets: [EndpointSecret], at now: Date) async throws -> DeliveryOutcome {
+    let began = ContinuousClock.now
+    let way: Way
+    do {
+      way = try await checkedWay()
+    } catch let failure as DeliveryFailure {
+      return .failed(failure)
+    }
+    let deadline = settings.deadline - (ContinuousClock.now - began)
+    guard deadline > .zero else { return .failed(DeliveryFailure(.hostUnresolved)) }
     let timestamp = Int64(now.timeIntervalSince1970)
     var request = HTTPClientRequest(url: url.text)
     request.method = .POST
@@ -84,8 +121,8 @@ final class DeliverySession: Sendable {
     ]
     request.body = .bytes(ByteBuffer(string: body))
     do {
-      return try await Self.within(deadline) { [client, deadline, request] in
-        let answer = try await client.execute(request, deadline: .now() + TimeAmount(deadline))
+      return try await Self.within(deadline) { [way, request] in
+        let answer = try await way.client.execute(request, deadline: .now() + TimeAmount(deadline))
         var read = 0
         for try await piece in answer.body {
           read += piece.readableBytes

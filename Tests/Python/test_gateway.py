@@ -4,10 +4,13 @@ works with Terra works with the base URL and the key changed, and the registry k
 Run: REGISTRY_EXECUTABLE=… TERRA_PYTHON_1=… TERRA_PYTHON_0=… $TERRA_PYTHON_1/bin/python -m unittest discover -s Tests/Python
 """
 import json
+import pathlib
+import re
+import subprocess
 import unittest
 import urllib.parse
 
-from processes import Client0, Inbox, Sandbox, Service, call
+from processes import Client0, Inbox, Sandbox, Service, call, interpreter
 
 SECRET = "the signing secret of the gateway's tests"
 TERRA_KEY = "terra-key"
@@ -208,6 +211,33 @@ class Client0Tests(GatewayCase):
         self.assertIn(user_id, [user["user_id"] for user in self.ask("list_users")["json"]["users"]])
         self.assertEqual(self.ask("deauthenticate_user", user_id=user_id)["status"], 200)
         self.assertEqual(self.connection(user_id)["connection"]["status"], "deauthenticated")
+
+
+class DocumentTests(GatewayCase):
+    """What docs/gateway.md shows."""
+
+    def test_the_snippets_work_with_the_clients_that_they_name(self):
+        """Each runs under its client with nothing but its values changed, and the connection is in the registry."""
+        text = (pathlib.Path(__file__).parents[2] / "docs" / "gateway.md").read_text()
+        snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+        self.assertEqual(len(snippets), 2)
+        for variable, snippet in zip(("TERRA_PYTHON_1", "TERRA_PYTHON_0"), snippets):
+            with self.subTest(client=variable):
+                answer = self.run_snippet(variable, snippet)
+                target, parameters = self.follow(answer["auth_url"], decision="approve")
+                self.expect_connected(answer["user_id"], variable, target, parameters)
+
+    def run_snippet(self, variable, snippet):
+        """Runs a snippet with this test's values. Returns what its `answer` holds."""
+        for shown, value in (("https://registry.acme.io/terra/v2", self.gateway), ("crk_…", self.key),
+                             ("your-user-123", variable), ('"https://app.acme.io/devices"', json.dumps(SUCCESS)),
+                             ('"https://app.acme.io/devices/error"', json.dumps(FAILURE))):
+            self.assertEqual(snippet.count(shown), 1, shown)
+            snippet = snippet.replace(shown, value)
+        told = 'import json\nprint(json.dumps({"auth_url": answer.auth_url, "user_id": answer.user_id}))\n'
+        done = subprocess.run([interpreter(variable), "-c", snippet + told], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr.replace(self.key, "[key]"))
+        return json.loads(done.stdout)
 
 
 class BytesTests(GatewayCase):

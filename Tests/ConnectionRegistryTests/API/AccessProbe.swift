@@ -3,6 +3,7 @@
 import Foundation
 import RegistryModel
 import RegistryPostgres
+import TerraSandbox
 import Testing
 
 /// How the access matrix asks for one operation.

@@ -12,8 +12,8 @@ struct RandomFacts {
   private(set) var events: [Row] = []
   private(set) var connections: [Row] = []
   private(set) var merges: [Row] = []
-  /// The app users whom a session and an event about it name, where these differ.
-  private var confused: [(String, String)] = []
+  /// The app users whom a session and an event about it name, where these differ, and the id that the event is about.
+  private var confused: [(own: String, named: String, user: String?)] = []
   /// Who was merged into whom, and when, of which the rows are what is left.
   private var joins: [(reference: String, into: String, at: String)] = []
   private var generator: SeededGenerator
@@ -27,11 +27,16 @@ struct RandomFacts {
     for number in 1...20 { stray(number) }
     for number in 1...60 where chance(0.9) { connection("u\(number)", "p\(number)") }
     for number in 61...100 { several("p\(number)") }
+    let known = confused.filter { pair in
+      connections.contains { row in
+        row["user_id"] == pair.user && [pair.own, pair.named].contains(row["reference_id"])
+      }
+    }
     for _ in 0..<Int.random(in: 0...24, using: &generator) {
-      let pair = chance(0.3) ? confused.randomElement(using: &generator) : nil
+      let pair = chance(0.3) ? known.randomElement(using: &generator) : nil
       // Several into one of a few, so that who comes later meets who was there before.
-      let into = pair?.1 ?? (chance(0.5) ? "p\(Int.random(in: 98...100, using: &generator))" : few())
-      joins.append((pair?.0 ?? few(), into, time(near: nil)))
+      let into = pair?.named ?? (chance(0.5) ? "p\(Int.random(in: 98...100, using: &generator))" : few())
+      joins.append((pair?.own ?? few(), into, time(near: nil)))
     }
     merges = merged(before: nil)
   }
@@ -116,9 +121,11 @@ struct RandomFacts {
     for _ in 0..<(chance(0.1) ? 2 : 1) where chance(0.95) {
       callback("\(number)", "u\(number)", "p\(number)", near: chance(0.9) ? began : nil)
     }
-    // Of a session that names nobody itself a merge is noticed in its turn only.
+    // Of a session that names nobody itself a merge is noticed in its turn only, as of an id without a connection.
     if let own = session["reference_id"] {
-      confused += events[before...].compactMap { $0["reference_id"] }.filter { $0 != own }.map { (own, $0) }
+      for event in events[before...] {
+        if let named = event["reference_id"], named != own { confused.append((own, named, event["user_id"])) }
+      }
     }
     if chance(0.1) { again(number) }
   }

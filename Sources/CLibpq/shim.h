@@ -19,6 +19,20 @@ static inline int registry_poll_for(struct pollfd *entry, long nanoseconds) {
 }
 #endif
 
+// How many decrypted bytes the TLS library holds that libpq has not read, where no poll sees them; 0 without TLS, -1 where
+// it cannot be told. libpq brings the TLS library with it, but not its headers.
+static inline int registry_tls_pending(PGconn *connection) {
+#if defined(__linux__)
+  extern void *dlsym(void *, const char *);
+  void *tls = PQsslStruct(connection, "OpenSSL");
+  if (!tls) return 0;
+  int (*pending)(const void *) = (int (*)(const void *))dlsym(0, "SSL_pending");
+  return pending ? pending(tls) : -1;
+#else
+  return PQsslInUse(connection) ? -1 : 0;
+#endif
+}
+
 #ifndef LIBPQ_HAS_PIPELINING
 #error "libpq 14 or newer is needed, for its pipeline mode"
 #endif

@@ -35,6 +35,7 @@ extension Session {
       for _ in 0..<(isEncrypted ? 2 : isReadable ? 1 : 0) where !isLost {
         isLost = PQconsumeInput(handle.pointer) == 0
       }
+      while !isLost, registry_tls_pending(handle.pointer) > 0 { isLost = PQconsumeInput(handle.pointer) == 0 }
       let notifications = takeNotifications()
       if !notifications.isEmpty { return .success(notifications) }
       if isLost || handle.isBroken { break }

@@ -198,7 +198,14 @@ actor Session {
   func nextResult() async throws(PostgresError) -> PostgresResult? {
     while PQisBusy(handle.pointer) == 1 {
       // Decrypted bytes may sit inside the TLS library, where the reactor cannot see them.
-      if PQsslInUse(handle.pointer) == 1, PQconsumeInput(handle.pointer) == 1, PQisBusy(handle.pointer) == 0 { break }
+      if PQsslInUse(handle.pointer) == 1 {
+        // One read takes as much as libpq has room for, which may be the end of one record and the beginning of the next.
+        var isDrained = false
+        while !isDrained {
+          isDrained = PQconsumeInput(handle.pointer) == 0 || registry_tls_pending(handle.pointer) <= 0
+        }
+        if PQisBusy(handle.pointer) == 0 { break }
+      }
       try await waitForSocket(.read)
       // On a loss libpq still hands out what the server said before it.
       if meter.read(from: handle) == 0 { break }

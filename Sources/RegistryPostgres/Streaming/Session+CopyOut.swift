@@ -89,8 +89,9 @@ extension Session {
       if handle.isBroken { return nil }
       // Decrypted bytes may sit inside the TLS library, where the reactor cannot see them.
       if !mayHoldMore { try await waitForSocket(.read) }
-      mayHoldMore = !mayHoldMore && PQsslInUse(handle.pointer) == 1
       _ = PQconsumeInput(handle.pointer)
+      let held = registry_tls_pending(handle.pointer)
+      mayHoldMore = held > 0 || held < 0 && !mayHoldMore
     }
   }
 

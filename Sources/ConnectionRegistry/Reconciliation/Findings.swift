@@ -42,6 +42,28 @@ public struct Findings: Sendable {
     return Listed(rows, limit: page.limit, cursors) { Cursor(at: $0.firstSeenAt, id: $0.id.text) }
   }
 
+  /// Whether any finding is open that is so severe, of all that a filter asks for: what has been acknowledged is somebody's
+  /// already, and does not count until that is over.
+  ///
+  /// - Parameters:
+  ///   - tenant: the tenant's slug.
+  ///   - severity: how severe at least.
+  ///   - filter: which findings; one that asks for other states only has none.
+  ///   - includingOperators: whether those for operators only count as well; never for a tenant's own eyes.
+  /// - Returns: whether there is one.
+  /// - Throws: `tenant_unknown`, `database_unavailable`.
+  public func isAnyOpen(
+    tenant: String, atLeast severity: FindingSeverity, filter: FindingFilter = FindingFilter(),
+    includingOperators: Bool = false
+  ) async throws -> Bool {
+    var open = filter
+    open.severity = max(severity, filter.severity ?? severity)
+    open.statuses = Set<FindingStatus>([.open]).intersection(filter.statuses ?? [.open])
+    let first = try await list(
+      tenant: tenant, filter: open, page: Page(limit: 1), includingOperators: includingOperators)
+    return !first.items.isEmpty
+  }
+
   /// Shows one finding with its evidence spelt out.
   ///
   /// - Parameters:

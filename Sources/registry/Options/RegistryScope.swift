@@ -34,15 +34,14 @@ struct RegistryScope: ParsableArguments {
   ///   - columns: What a table and CSV show of a row.
   ///   - empty: What a table says that has no rows.
   ///   - fetch: Answers one page.
-  ///   - visit: Sees each row, also where the reader has gone.
   /// - Throws: What `fetch` throws, why the registry cannot be reached, and `OutputError`, but not that the reader has gone.
   func list<Item: Encodable & Sendable>(
     _ options: PageOptions, columns: [Column], empty: String,
-    fetch: (ConnectionRegistry, Page) async throws -> Listed<Item>, visit: ((JSONValue) -> Void)? = nil
+    fetch: (ConnectionRegistry, Page) async throws -> Listed<Item>
   ) async throws {
     try await with { registry in
       var printer = listPrinter(columns: columns, empty: empty)
-      try await printer.print(options, fetch: { try await fetch(registry, $0) }, visit: visit)
+      try await printer.print(options) { try await fetch(registry, $0) }
     }
   }
 

@@ -37,13 +37,11 @@ struct TenantScope: ParsableArguments {
   ///   - columns: What a table and CSV show of a row.
   ///   - empty: What a table says that has no rows.
   ///   - fetch: Is given the registry, the tenant's slug and the page, and answers it.
-  ///   - visit: Sees each row, also where the reader has gone.
   /// - Throws: What `fetch` throws, why the registry cannot be reached, and `OutputError`, but not that the reader has gone.
   func list<Item: Encodable & Sendable>(
     _ options: PageOptions, columns: [Column], empty: String,
-    fetch: (ConnectionRegistry, String, Page) async throws -> Listed<Item>, visit: ((JSONValue) -> Void)? = nil
+    fetch: (ConnectionRegistry, String, Page) async throws -> Listed<Item>
   ) async throws {
-    try await registry.list(
-      options, columns: columns, empty: empty, fetch: { try await fetch($0, tenant, $1) }, visit: visit)
+    try await registry.list(options, columns: columns, empty: empty) { try await fetch($0, tenant, $1) }
   }
 }

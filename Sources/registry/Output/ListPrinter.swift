@@ -36,22 +36,19 @@ struct ListPrinter {
   /// - Parameters:
   ///   - options: How many rows, and from where.
   ///   - fetch: Answers one page.
-  ///   - visit: Sees each item, printed or not: where it is given, all are fetched although the reader has gone.
   /// - Throws: What `fetch` throws, and ``OutputError``, but not that the reader has gone.
   mutating func print<Item: Encodable & Sendable>(
-    _ options: PageOptions, fetch: (Page) async throws -> Listed<Item>, visit: ((JSONValue) -> Void)? = nil
+    _ options: PageOptions, fetch: (Page) async throws -> Listed<Item>
   ) async throws {
     var cursor = options.cursor
     var left = options.all ? Int.max : options.limit
     var isRead = try OutputError.whileRead { if format == .json { try output.write(#"{"items":["#) } }
     repeat {
-      guard isRead || visit != nil else { return }
+      guard isRead else { return }
       let page = try await fetch(Page(limit: min(left, PageOptions.pageSize), cursor: cursor))
       let values = try page.items.map { try JSONValue(encoding: $0) }
-      if let visit { values.forEach(visit) }
       left -= values.count
       cursor = page.nextCursor
-      guard isRead else { continue }
       isRead = try OutputError.whileRead {
         if format == .table { try table(values) } else { for value in values { try write(value) } }
       }

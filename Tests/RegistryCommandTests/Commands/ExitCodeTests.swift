@@ -80,29 +80,4 @@ import Testing
       #expect(outcome.code == 2, "\(arguments): \(outcome.errors)")
     }
   }
-
-  @Test func failOnIs1OnlyWhereAskedFor() async throws {
-    let deployment = try await Deployment.make()
-    try await deployment.serve { service in
-      let answer = try await service.send("GET", "/callbacks/terra/acme/forged/success?user_id=u1")
-      #expect(answer.status == 404)
-    }
-    let run = try await CommandLineTool.run(["reconcile", "run"], database: deployment.database)
-    #expect(run.code == 0, "\(run.errors)")
-    let failing = try await CommandLineTool.run(
-      ["reconcile", "run", "--tenant", "acme", "--fail-on", "critical"], database: deployment.database)
-    #expect(failing.code == 1, "\(failing.errors)")
-    for (arguments, code) in [([], 0), (["--fail-on", "critical"], 1), (["--fail-on", "info"], 1)]
-      as [([String], Int32)]
-    {
-      let list = try await CommandLineTool.run(
-        ["finding", "list", "--tenant", "acme"] + arguments, database: deployment.database)
-      #expect(list.code == code, "\(list.errors)")
-      #expect(list.output.contains("unknown_attempt"))
-    }
-    let other = try await CommandLineTool.run(
-      ["finding", "list", "--tenant", "acme", "--kind", "stale_session", "--fail-on", "info"],
-      database: deployment.database)
-    #expect(other.code == 0)
-  }
 }

@@ -51,9 +51,39 @@ struct Deployment: Sendable {
 
   /// The rows of a table.
   func count(_ table: String) async throws -> Int {
-    let output = try await TestDatabase.shared.embeddedCluster().runClient(
-      "psql", ["-X", "-At", "-d", database, "-c", "SELECT count(*) FROM \(table)"])
+    let output = try await execute("SELECT count(*) FROM \(table)")
     return try #require(Int(output.trimmingCharacters(in: .whitespacesAndNewlines)))
+  }
+
+  /// Runs SQL as the database's owner.
+  ///
+  /// - Returns: what psql prints: a line for each row, columns apart by `|`.
+  @discardableResult
+  func execute(_ sql: String) async throws -> String {
+    try await TestDatabase.shared.embeddedCluster().runClient(
+      "psql", ["-X", "-At", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql])
+  }
+
+  /// Lets time pass for everything that was recorded, by moving it into the past.
+  func letPass(seconds: Int) async throws {
+    try await execute(
+      """
+      DO $$
+      DECLARE
+        moved record;
+      BEGIN
+        FOR moved IN
+          SELECT c.table_name,
+            string_agg(format('%1$I = %1$I - make_interval(secs => \(seconds))', c.column_name), ', ') AS sets
+          FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+          WHERE c.table_schema = 'registry' AND t.table_type = 'BASE TABLE' AND c.is_generated = 'NEVER'
+            AND c.data_type = 'timestamp with time zone' AND c.table_name <> 'migration_log'
+          GROUP BY c.table_name
+        LOOP
+          EXECUTE format('UPDATE registry.%I SET %s', moved.table_name, moved.sets);
+        END LOOP;
+      END $$
+      """)
   }
 
   /// Runs the service on this database.

@@ -19,4 +19,10 @@ extension ServiceProcess {
       CallbackURL(success).token, try #require(opened.member("session_id")), try #require(opened.member("user_id"))
     )
   }
+
+  /// A browser comes with a token of no session.
+  func forgeCallback(of tenant: String = "acme") async throws {
+    let answer = try await send("GET", "/callbacks/terra/\(tenant)/forged/success?user_id=u1")
+    #expect(answer.status == 404)
+  }
 }

@@ -8,8 +8,8 @@ extension FindingCommand {
     static let configuration = CommandConfiguration(
       abstract: "Say who has taken a finding on, why, and until when.",
       discussion: """
-        An acknowledged finding stands, but `reconcile run --fail-on` does not count it. When --for is over it is open \
-        again. Said again with other words, the new ones take the old ones' place; each is kept.
+        An acknowledged finding stands, but --fail-on does not count it. When --for is over it is open again. Said again \
+        with other words, the new ones take the old ones' place; each is kept.
         """)
 
     @Argument(help: "The finding's id.", transform: UUIDArgument.parse)

@@ -19,7 +19,10 @@ extension FindingCommand {
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "List findings; without --status those that stand.",
-      discussion: "With --fail-on the exit code is 1 when one of the listed findings is at least so severe.")
+      discussion: """
+        With --fail-on the exit code is 1 when an open finding is at least so severe, of all that the other options ask \
+        for, printed or not; one that somebody has acknowledged does not count.
+        """)
 
     @Option(help: ArgumentHelp("Only of this kind, such as callback_without_event.", valueName: "kind"))
     var kind: FindingKind?
@@ -31,7 +34,7 @@ extension FindingCommand {
       name: .customLong("status"), help: ArgumentHelp("Only in this state; may be repeated.", valueName: "status"))
     var statuses: [FindingStatus] = []
 
-    @Option(help: ArgumentHelp("End with 1 when a finding is at least so severe.", valueName: "severity"))
+    @Option(help: ArgumentHelp("End with 1 when an open finding is at least so severe.", valueName: "severity"))
     var failOn: FindingSeverity?
 
     @OptionGroup var span: SpanOptions
@@ -49,18 +52,16 @@ extension FindingCommand {
     func run() async throws {
       let filter = FindingFilter(
         kind: kind, severity: severity, statuses: statuses.isEmpty ? nil : Set(statuses), firstSeen: span.range)
-      var worst: FindingSeverity?
-      let judge: (JSONValue) -> Void = { item in
-        guard case .string(let name) = item[path: "severity"], let severity = FindingSeverity(rawValue: name) else {
-          return
+      let isFound = try await scope.with { registry, tenant in
+        var printer = scope.registry.listPrinter(columns: Self.columns, empty: "No findings.")
+        try await printer.print(page) {
+          try await registry.findings.list(tenant: tenant, filter: filter, page: $0, includingOperators: true)
         }
-        worst = max(worst ?? severity, severity)
+        guard let failOn else { return false }
+        return try await registry.findings.isAnyOpen(
+          tenant: tenant, atLeast: failOn, filter: filter, includingOperators: true)
       }
-      try await scope.list(
-        page, columns: Self.columns, empty: "No findings.",
-        fetch: { try await $0.findings.list(tenant: $1, filter: filter, page: $2, includingOperators: true) },
-        visit: failOn == nil ? nil : judge)
-      if let failOn, let worst, worst >= failOn { throw ExitCode(CommandExit.found.rawValue) }
+      if isFound { throw ExitCode(CommandExit.found.rawValue) }
     }
   }
 

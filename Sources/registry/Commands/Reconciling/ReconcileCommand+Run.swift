@@ -129,10 +129,9 @@ extension ReconcileCommand {
     private func stands(in slugs: [String], _ registry: ConnectionRegistry) async throws -> Bool {
       guard let failOn else { return false }
       for slug in slugs {
-        let found = try await registry.findings.list(
-          tenant: slug, filter: FindingFilter(severity: failOn, statuses: [.open]), page: Page(limit: 1),
-          includingOperators: true)
-        if !found.items.isEmpty { return true }
+        if try await registry.findings.isAnyOpen(tenant: slug, atLeast: failOn, includingOperators: true) {
+          return true
+        }
       }
       return false
     }

@@ -10,7 +10,8 @@ extension ReconcileCommand {
       abstract: "Report about one run: what stands, how far sessions came, how long events took.",
       discussion: """
         Without a run the last complete one is shown. Findings and connections are counted as they are now. The exit \
-        code is 0, or with --fail-on 1 when an open finding is at least so severe.
+        code is 0, or with --fail-on 1 when an open finding is at least so severe; one that somebody has acknowledged \
+        does not count, one for operators only does, which the report leaves out and `finding list` shows.
 
         CSV has a line for each figure: section, item, key, value. A section is a part of the JSON (run, compared_with, \
         funnel, findings, left, latency, latency.buckets, comparison); what stands in none is in section report. The \
@@ -31,15 +32,19 @@ extension ReconcileCommand {
     @Option(help: ArgumentHelp("Write the report as one HTML file that needs no network.", valueName: "file"))
     var html: String?
 
-    @Option(help: ArgumentHelp("End with 1 when a finding stands that is at least so severe.", valueName: "severity"))
+    @Option(help: ArgumentHelp("End with 1 when an open finding is at least so severe.", valueName: "severity"))
     var failOn: FindingSeverity?
 
     @OptionGroup var scope: TenantScope
 
     func run() async throws {
-      let report = try await scope.with {
-        try await $0.reconciliations.report(
-          tenant: $1, runID, since: since?.date, comparedWith: compare)
+      let (report, isFound) = try await scope.with { registry, tenant in
+        let report = try await registry.reconciliations.report(
+          tenant: tenant, runID, since: since?.date, comparedWith: compare)
+        guard let failOn else { return (report, false) }
+        let isFound = try await registry.findings.isAnyOpen(
+          tenant: tenant, atLeast: failOn, includingOperators: true)
+        return (report, isFound)
       }
       if let html {
         do {
@@ -54,7 +59,7 @@ extension ReconcileCommand {
         }
         if !isRead, failOn == nil { throw OutputError.readerGone }
       }
-      if let failOn, report.findings.contains(where: { $0.severity >= failOn }) { throw ExitCode(1) }
+      if isFound { throw ExitCode(CommandExit.found.rawValue) }
     }
   }
 }

@@ -40,70 +40,79 @@ import Testing
     try await withStage(StageSettings(slugs: [Self.large])) { stage in
       try await Self.fill(stage, load)
       let clock = IdleSkippingClock(participants: 4 * load.atOnce, end: .seconds(600))
-      let slices = NIOLockedValueBox<[(slice: ReconciliationScheduler.Slice, end: Duration)]>([])
+      let slices = NIOLockedValueBox<[ReconciliationScheduler.Slice]>([])
+      let watch = WatchfulExecutor.Watch()
       let schedule = stage.registry.reconciliations.schedule(.every(load.period.inSeconds))
-      try await Self.withSchedulers(4, stage, clock, schedule, load) { slice in
-        slices.withLockedValue { $0.append((slice, clock.schedule.elapsed())) }
+      try await Self.withSchedulers(4, stage, clock, schedule, load, watch) { slice in
+        slices.withLockedValue { $0.append(slice) }
       } until: {
         await clock.untilEnd()
       }
+      // None twice at once, and each slice was watched.
+      let clashes = watch.clashes
+      #expect(clashes.isEmpty, "\(clashes.count), the first: \(clashes.first ?? "")")
+      #expect(watch.taken == slices.withLockedValue { $0.count } && watch.held.isEmpty, "\(watch.taken), \(watch.held)")
       let now = Date(timeIntervalSince1970: (clock.schedule.now() ?? Date()).timeIntervalSince1970)
       try await Self.check(slices.withLockedValue { $0 }, schedule, load, until: now, stage)
     }
   }
 
   private static func check(
-    _ slices: [(slice: ReconciliationScheduler.Slice, end: Duration)], _ schedule: ReconciliationSchedule, _ load: Load,
-    until now: Date, _ stage: Stage
+    _ slices: [ReconciliationScheduler.Slice], _ schedule: ReconciliationSchedule, _ load: Load, until now: Date,
+    _ stage: Stage
   ) async throws {
-    let byTenant = Dictionary(grouping: slices, by: \.slice.place.slug)
+    let byTenant = Dictionary(grouping: slices, by: \.place.slug)
     #expect(byTenant.count == load.tenants)
     var delays: [Double] = []
     for (slug, slices) in byTenant {
-      let starts = slices.filter(\.slice.isFirst)
+      let starts = slices.filter(\.isFirst)
       // The first moment after each start is the next one's: none left out, none twice.
       for (start, next) in zip(starts, starts.dropFirst()) {
-        let due = try #require(schedule.next(for: start.slice.place.tenantID, after: start.slice.at))
-        #expect(abs(due.timeIntervalSince(next.slice.place.placeAt)) < 0.001, "\(slug)")
-        #expect(next.slice.at >= due, "\(slug)")
-        if slug != large { delays.append(next.slice.at.timeIntervalSince(due)) }
+        let due = try #require(schedule.next(for: start.place.tenantID, after: start.at))
+        #expect(abs(due.timeIntervalSince(next.place.placeAt)) < 0.001, "\(slug)")
+        #expect(next.at >= due, "\(slug)")
+        if slug != large { delays.append(next.at.timeIntervalSince(due)) }
       }
       let last = try #require(starts.last)
-      let due = try #require(schedule.next(for: last.slice.place.tenantID, after: last.slice.at))
+      let due = try #require(schedule.next(for: last.place.tenantID, after: last.at))
       #expect(due > now.addingTimeInterval(-30), "\(slug) was due at \(due), it is \(now)")
-      // None twice at once: a slice begins after the one before it has ended.
+      // Each takes the place as the one before has left it.
       for (slice, next) in zip(slices, slices.dropFirst()) {
-        #expect(next.end - next.slice.duration >= slice.end - slice.slice.duration, "\(slug)")
-        #expect(next.slice.place.version > slice.slice.place.version, "\(slug)")
+        #expect(next.place.version > slice.place.version, "\(slug)")
       }
-      let runs = slices.compactMap(\.slice.run)
+      let runs = slices.compactMap(\.run)
       #expect(runs.count == starts.count && runs.allSatisfy { $0.outcome == .complete && $0.missed == 0 }, "\(slug)")
     }
     let complete = try await stage.texts("SELECT outcome FROM registry.reconciliation_run WHERE outcome <> 'complete'")
     #expect(complete.isEmpty)
-    let longest = slices.map { $0.slice.duration.inSeconds }.max() ?? 0
+    let longest = slices.map { $0.duration.inSeconds }.max() ?? 0
     let turns = byTenant[large]?.count ?? 0
-    let runs = byTenant[large]?.filter(\.slice.isFirst).count ?? 0
+    let runs = byTenant[large]?.filter(\.isFirst).count ?? 0
     #expect(turns > runs, "the large tenant takes several slices a run")
     #expect(longest < 5)
     delays.sort()
     let median = delays[delays.count / 2]
     #expect(median <= max(longest, load.sliceBudget.inSeconds), "median \(median) s, longest slice \(longest) s")
     print(
-      "\(load): \(slices.count) slices, \(slices.compactMap(\.slice.run).count) runs, the large tenant \(turns) slices in",
+      "\(load): \(slices.count) slices, \(slices.compactMap(\.run).count) runs, the large tenant \(turns) slices in",
       "\(runs) runs; start delay of the others: median \(median) s, worst \(delays.last ?? 0) s; slice \(longest) s")
   }
 
   private static func withSchedulers(
     _ count: Int, _ stage: Stage, _ clock: IdleSkippingClock, _ schedule: ReconciliationSchedule, _ load: Load,
+    _ watch: WatchfulExecutor.Watch,
     observe: @escaping @Sendable (ReconciliationScheduler.Slice) -> Void, until end: () async -> Void
   ) async throws {
     var reconciliations = stage.registry.reconciliations
     reconciliations.clock = clock.schedule
+    let database = reconciliations.database
+    let watched = RegistryDatabase(
+      service: WatchfulExecutor(base: database.service, watch: watch), lanes: nil, worker: database.worker,
+      logger: database.logger)
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<count {
         let mine = Reconciliations(
-          database: reconciliations.database, directory: reconciliations.directory, timing: reconciliations.timing,
+          database: watched, directory: reconciliations.directory, timing: reconciliations.timing,
           every: .seconds(period(of: schedule)), clock: clock.schedule, logger: reconciliations.logger,
           tenantsAtOnce: load.atOnce)
         group.addTask {

@@ -280,10 +280,11 @@ let package = Package(
     .testTarget(
       name: "RegistryCommandTests",
       dependencies: [
-        "registry", "EmbeddedPostgres", "ExampleCommandLine", "ExampleHummingbirdApp", "TerraSandbox", "TestDatabase",
-        "TestRandom", "TestReceiver",
+        "registry", "EmbeddedPostgres", "ExampleCommandLine", "ExampleHummingbirdApp", "RegistryPostgres",
+        "TerraSandbox", "TestDatabase", "TestRandom", "TestReceiver",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),

@@ -4,7 +4,7 @@ import SystemPackage
 import Testing
 
 /// The files that one is told to copy.
-@Suite struct SchedulingTests {
+@Suite(.timeLimit(.minutes(20))) struct SchedulingTests {
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().appending(path: "docs/scheduling")
 
@@ -19,7 +19,8 @@ import Testing
     return Array(words[(executable + 1)...])
   }
 
-  private static func run(_ tool: String, _ arguments: [String], input: String = "") async throws -> (Int32, String) {
+  fileprivate static func run(_ tool: String, _ arguments: [String], input: String = "") async throws -> (Int32, String)
+  {
     let record = try await Subprocess.run(
       .name(tool), arguments: Arguments(arguments), input: .string(input), output: .string(limit: 1 << 20),
       error: .string(limit: 1 << 20))
@@ -27,7 +28,7 @@ import Testing
     return (code, record.standardOutput + record.standardError)
   }
 
-  private static func isThere(_ tool: String, _ arguments: [String]) async -> Bool {
+  static func isThere(_ tool: String, _ arguments: [String]) async -> Bool {
     (try? await run(tool, arguments).0) == 0
   }
 
@@ -40,11 +41,48 @@ import Testing
     #expect(wrong.code == 64)
   }
 
-  @Test func theCronLineIsAccepted() async throws {
-    let lines = try Self.text("registry.cron").split(separator: "\n").filter { !$0.hasPrefix("#") && $0.contains("*") }
+  /// What cron hands to its shell, in which the executable and the file are those of the test.
+  private static func cronCommand(environment: String) throws -> String {
+    let lines = try text("registry.cron").split(separator: "\n").filter { !$0.hasPrefix("#") && $0.contains("*") }
     let line = try #require(lines.first)
     #expect(lines.count == 1 && line.hasPrefix("*/15 * * * * registry "))
-    try await Self.expectAccepted(Self.command(line))
+    // Five of time, then the account; and a percent sign would be the end of the line.
+    let command = line.split(separator: " ", maxSplits: 6).last.map(String.init) ?? ""
+    #expect(!command.contains("%"))
+    for place in ["/etc/connection-registry/environment", "/usr/local/bin/registry"] {
+      #expect(command.components(separatedBy: place).count == 2, "\(place)")
+    }
+    return command.replacing("/etc/connection-registry/environment", with: environment)
+      .replacing("/usr/local/bin/registry", with: CommandLineTool.path)
+  }
+
+  /// Runs the line as cron does: with `/bin/sh` and next to no environment.
+  private static func runCronLine(database: String) async throws -> (code: Int32, printed: String) {
+    let file = "/tmp/registry-environment-\(UUID().uuidString.lowercased())"
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    try "REGISTRY_DATABASE_URL='\(database)'\nREGISTRY_MASTER_KEYS='\(CommandLineTool.masterKey)'\n"
+      .write(toFile: file, atomically: true, encoding: .utf8)
+    let record = try await Subprocess.run(
+      .path("/bin/sh"), arguments: ["-c", try cronCommand(environment: file)],
+      environment: .custom(["PATH": "/usr/bin:/bin", "HOME": "/tmp", "SHELL": "/bin/sh"]), input: .none,
+      output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
+    guard case .exited(let code) = record.terminationStatus else { return (-1, record.standardError) }
+    return (code, record.standardOutput + record.standardError)
+  }
+
+  @Test func theCronLineRunsAndPrintsOnlyWhereThereIsSomethingToSay() async throws {
+    try await TerraStandIn.with { _, terra in
+      let deployment = try await Deployment.make(terra: terra)
+      let quiet = try await Self.runCronLine(database: deployment.database)
+      #expect(quiet.code == 0 && quiet.printed.isEmpty, "\(quiet)")
+      #expect(try await deployment.count("registry.reconciliation_run WHERE outcome = 'complete'") == 1)
+      try await deployment.serve { try await $0.forgeCallback() }
+      let found = try await Self.runCronLine(database: deployment.database)
+      #expect(found.code == 1 && found.printed.contains("acme"), "\(found)")
+      #expect(found.printed.hasSuffix("registry reconcile run ended with 1\n"), "\(found)")
+    }
+    let away = try await Self.runCronLine(database: "postgres://nobody@127.0.0.1:9/none?connect_timeout=2")
+    #expect(away.code == 69 && away.printed.contains("Error: "), "\(away)")
   }
 
   @Test func theUnitsAreAccepted() async throws {
@@ -52,14 +90,19 @@ import Testing
     let start = try #require(service.split(separator: "\n").first { $0.hasPrefix("ExecStart=") })
     try await Self.expectAccepted(Self.command(start))
     #expect(try Self.text("registry-reconcile.timer").contains("OnCalendar=*:0/15\n"))
-    guard await Self.isThere("systemd-analyze", ["--version"]) else { return }
+  }
+
+  @Test(
+    .enabled("systemd-analyze is not there") { await SchedulingTests.isThere("systemd-analyze", ["--version"]) })
+  func systemdTakesTheUnits() async throws {
     let (code, output) = try await Self.run("systemd-analyze", ["calendar", "*:0/15"])
     #expect(code == 0, "\(output)")
     // The executable is where it will be installed, not where it is tested.
     let place = FileManager.default.temporaryDirectory.appending(path: "units-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: place) }
-    let here = service.replacing("/usr/local/bin/registry", with: CommandLineTool.path)
+    let here = try Self.text("registry-reconcile.service").replacing(
+      "/usr/local/bin/registry", with: CommandLineTool.path)
     try here.write(to: place.appending(path: "registry-reconcile.service"), atomically: true, encoding: .utf8)
     try Self.text("registry-reconcile.timer")
       .write(to: place.appending(path: "registry-reconcile.timer"), atomically: true, encoding: .utf8)
@@ -75,7 +118,12 @@ import Testing
     let line = try #require(text.split(separator: "\n").first { $0.contains("args: [") })
     let list = try #require(line.split(separator: ":", maxSplits: 1).last)
     try await Self.expectAccepted(try JSONDecoder().decode([String].self, from: Data(list.utf8)))
-    guard await Self.isThere("python3", ["-c", "import yaml"]) else { return }
+  }
+
+  @Test(
+    .enabled("python3 or its PyYAML is not there") { await SchedulingTests.isThere("python3", ["-c", "import yaml"]) })
+  func theCronJobSaysWhatItShould() async throws {
+    let text = try Self.text("cronjob.yaml")
     let program = "import sys, json, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)"
     let (code, json) = try await Self.run("python3", ["-c", program], input: text)
     #expect(code == 0, "\(json)")

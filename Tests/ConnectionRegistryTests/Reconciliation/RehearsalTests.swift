@@ -36,6 +36,14 @@ import Testing
     let planned = rehearsal.findings.map { "\($0.type.rawValue) \($0.findingID.text)" }
     let difference = Set(planned).symmetricDifference(told)
     try #require(difference.isEmpty && planned.count == Set(told).count, "\(comment ?? ""): \(difference.first ?? "")")
+    // What the run has noted on the findings that it took up, and nothing else.
+    let done = try await stage.texts(
+      """
+      SELECT concat_ws(' ', f.finding_id, f.repair_act) FROM registry.finding f
+      JOIN registry.reconciliation_run r ON r.run_id = $1 AND f.repair_at >= r.started_at
+      """, [.uuid(run.runID)])
+    let repairs = rehearsal.repairs.map { "\($0.findingID.text) \($0.act.rawValue)" }
+    #expect(repairs.sorted() == done.sorted(), "\(comment ?? "")")
     #expect(rehearsal.repairs.filter { $0.act != .left }.count == Int(run.repaired))
     return (rehearsal, run)
   }

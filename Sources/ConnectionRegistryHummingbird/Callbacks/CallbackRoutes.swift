@@ -47,13 +47,17 @@ struct CallbackRoutes: Sendable {
     }
   }
 
-  /// The cookies by name; of a repeated name the first, which is the one of the longest path (RFC 6265).
+  /// The cookies by name. A name that stands there twice is left out: a browser has one `__Host-` cookie of a name, and
+  /// of two nobody can say which one it was given here.
   private static func cookies(_ request: Request) -> [String: String] {
     var cookies: [String: String] = [:]
+    var names: Set<String> = []
     for header in request.headers[values: .cookie] {
       for pair in header.split(separator: ";") {
         let parts = pair.drop { $0 == " " }.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        if parts.count == 2, cookies[String(parts[0])] == nil { cookies[String(parts[0])] = String(parts[1]) }
+        guard parts.count == 2 else { continue }
+        let name = String(parts[0])
+        cookies[name] = names.insert(name).inserted ? String(parts[1]) : nil
       }
     }
     return cookies

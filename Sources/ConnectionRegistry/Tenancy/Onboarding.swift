@@ -33,10 +33,11 @@ extension ConnectionRegistry {
           ? "As a second destination at Terra, or by passing on body and headers byte for byte from the one you have."
           : "Terra's dashboard, Destinations, of the environment with the dev-id \(tenant.devID)."),
       OnboardingStep(
-        step: "Compare the destination's secret",
+        step: "Give the registry the destination's signing secret",
+        value: "registry tenant rotate-secret \(tenant.slug) --signing-secret-file FILE",
         note:
-          "Each destination has its own; it must be the one that the tenant was made with. Where it is another, the "
-          + "finding signature_failing tells."),
+          "Terra shows it beside the destination, and each destination has its own. Nothing to do where the tenant was "
+          + "made with it; where another was given, the finding signature_failing tells."),
       OnboardingStep(
         step: "Switch on the event types",
         value: "auth, auth_cancelled, deauth, user_reauth, access_revoked, connection_error, permission_change",

@@ -122,7 +122,7 @@ public final class ConnectionRegistry: Service, Sendable {
     findings = Findings(database: database, directory: directory, timing: timing)
     changes = Changes(database: database, directory: directory, keyRing: keyRing, waker: changeWaker, logger: logger)
     let settings = configuration.deliveries
-    let resolver = HostResolver()
+    let resolver = settings.hostResolver
     endpoints = Endpoints(
       database: database, directory: directory, keyRing: keyRing, settings: settings, resolver: resolver)
     deliveries = Deliveries(database: database, directory: directory, settings: settings)

@@ -1,6 +1,6 @@
 import Foundation
 import NIOConcurrencyHelpers
-import NIOCore
+public import NIOCore
 import NIOPosix
 
 /// A backend that takes deliveries over real HTTP, and behaves as badly as a test wants.
@@ -99,12 +99,35 @@ public final class Receiver: Sendable {
     _ behave: @escaping @Sendable (Request) async -> Behaviour = { _ in .answer(200) },
     _ body: @Sendable (Receiver) async throws -> Value
   ) async throws -> Value {
+    try await run(behave, prepare: { _ in }, body)
+  }
+
+  /// Runs a receiver whose connections are prepared before anything is read, such as for TLS, and that takes everything.
+  ///
+  /// - Parameters:
+  ///   - prepare: prepares the channel of a connection.
+  ///   - headers: more headers of its answers.
+  ///   - body: uses the receiver.
+  /// - Returns: what the closure returns.
+  /// - Throws: what the closure throws, and what keeps the server from listening.
+  public static func secured<Value: Sendable>(
+    by prepare: @escaping @Sendable (any Channel) throws -> Void, answering headers: [String] = [],
+    _ body: @Sendable (Receiver) async throws -> Value
+  ) async throws -> Value {
+    try await run({ _ in .answer(200, headers: headers) }, prepare: prepare, body)
+  }
+
+  private static func run<Value: Sendable>(
+    _ behave: @escaping @Sendable (Request) async -> Behaviour,
+    prepare: @escaping @Sendable (any Channel) throws -> Void, _ body: @Sendable (Receiver) async throws -> Value
+  ) async throws -> Value {
     let server = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
       .serverChannelOption(.backlog, value: 1_024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .bind(host: "127.0.0.1", port: 0) { channel in
         channel.eventLoop.makeCompletedFuture {
-          try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+          try prepare(channel)
+          return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
         }
       }
     let receiver = Receiver(port: server.channel.localAddress?.port ?? 0, behave: behave)

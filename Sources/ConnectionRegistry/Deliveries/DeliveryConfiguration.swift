@@ -22,6 +22,10 @@ public struct DeliveryConfiguration: Sendable {
   public var disabledAfter: Duration = .seconds(5 * 86_400)
   /// How long deliveries are kept that were delivered or given up.
   public var retention: Duration = .seconds(30 * 86_400)
+  /// What finds the addresses of hosts.
+  var hostResolver = HostResolver()
+  /// A file with the authorities whose certificates count; nil is those that this machine trusts.
+  var trustRootsFile: String?
   /// Told when what became of an attempt has been written.
   package var recorded: @Sendable () -> Void = {}
   /// What time it is.

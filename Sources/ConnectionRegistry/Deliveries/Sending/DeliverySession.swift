@@ -19,13 +19,18 @@ final class DeliverySession: Sendable {
     let address: NetworkAddress
     let client: HTTPClient
 
-    init(to address: NetworkAddress, of url: EndpointURL, deadline: Duration) {
+    init(to address: NetworkAddress, of url: EndpointURL, settings: DeliveryConfiguration) {
       var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-      configuration.timeout.connect = TimeAmount(min(deadline, .seconds(10)))
+      configuration.timeout.connect = TimeAmount(min(settings.deadline, .seconds(10)))
       configuration.connectionPool.retryConnectionEstablishment = false
       configuration.connectionPool.idleTimeout = .seconds(10)
       configuration.decompression = .disabled
       if NetworkAddress(url.host) == nil { configuration.dnsOverride = [url.host: address.text] }
+      if let file = settings.trustRootsFile {
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.trustRoots = .file(file)
+        configuration.tlsConfiguration = tls
+      }
       self.address = address
       client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
@@ -80,7 +85,7 @@ final class DeliverySession: Sendable {
     let addresses = try await Self.addresses(of: url, settings: settings, resolver: resolver)
     return way.withLockedValue { way in
       if let way, addresses.contains(way.address) { return way }
-      let made = Way(to: addresses[turn % addresses.count], of: url, deadline: settings.deadline)
+      let made = Way(to: addresses[turn % addresses.count], of: url, settings: settings)
       way = made
       return made
     }

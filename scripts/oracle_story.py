@@ -5,7 +5,8 @@
 
 LEDGER as for `oracle.py`, with the pages and answers of Terra's API. STORY is `{"tenants": {slug: parameters}, "moments":
 [{"purpose", "reconciled_at", "found": {slug: {list: items}}}]}`. A moment's purpose is `compare` (findings by kind),
-`look` (nothing that lives at Terra has ended here) or `settle` (what lives here is what lives there).
+`look` (nothing that lives at Terra has ended here), `settle` (what lives here is what lives there) or `end` (nothing has
+ever ended here while it lived there, by the list `changes`).
 
 Exit: 0 everything agrees, 1 something differs, 2 the input cannot be read.
 """
@@ -20,7 +21,7 @@ import oracle_provider
 from oracle_rules import KINDS, expected
 
 EDGE = 5.0  # seconds around a moment within which a deadline may count or not
-ENDED = {"revoked", "deauthenticated", "superseded"}
+LIVE, ENDED = {"active", "degraded"}, {"failed", "revoked", "deauthenticated", "superseded"}
 
 
 class Moment:
@@ -82,6 +83,25 @@ class Moment:
                 for slug, lists in self.found.items() for c in lists["connections"]
                 if c["status"] in ENDED and c["user_id"] in self.alive_at_terra(slug)]
 
+    def ended_while_alive(self):
+        """What ended here at a moment at which it lived at Terra, whatever has become of it since."""
+        out = []
+        for slug, lists in self.found.items():
+            lives = defaultdict(list)
+            for line in self.lines:
+                if line["record"] == "connection" and line["tenant"] == slug:
+                    lives[line["user_id"]].append((line["at"], line["state"] == "live"))
+            for change in lists["changes"]:
+                if change.get("from_status") not in LIVE or change["to_status"] not in ENDED:
+                    continue
+                at = oracle.seconds(change["recorded_at"])
+                states = [state for since, state in lives[change["user_id"]] if since <= at - oracle.CLOCK]
+                changed = any(abs(since - at) <= oracle.CLOCK for since, _ in lives[change["user_id"]])
+                if states and states[-1] and not changed:
+                    out.append({"check": "live_connection_ended", "tenant": slug,
+                                "subject": f"{change['user_id']} by {change['cause_type']}"})
+        return out
+
     def unsettled(self):
         """Where what lives here is not what lives at Terra, and how many of these are left to people.
 
@@ -91,7 +111,7 @@ class Moment:
         out, left = [], 0
         for slug, lists in self.found.items():
             here = {(c["user_id"], c.get("resource"), c.get("reference_id")) for c in lists["connections"]
-                    if c["status"] in ("active", "degraded")}
+                    if c["status"] in LIVE}
             # Where Terra names nobody, whom the session or the replaced connection names is the app user.
             person = self.known_at(slug)(self.at).registers.person
             there = {(u, resource, name or person(u)) for u, resource, name in self.alive_at_terra(slug).values()}
@@ -152,6 +172,8 @@ def judge(lines, story):
                 for name in ("expected", "found", "missing", "surplus"):
                     more = kind[name]
                     total[name] += more if isinstance(more, int) else [dict(m, moment=number) for m in more]
+        if given["purpose"] == "end":
+            broken += moment.ended_while_alive()
         if given["purpose"] == "settle":
             more, left = moment.unsettled()
             broken += more

@@ -35,12 +35,14 @@ class Story(World):
                            "last": number if last is None else last, "at": at,
                            "users": [shown(u) for u in users] if status == 200 else None})
 
-    def ask(self, purpose, at, findings=(), connections=()):
-        """The registry is asked."""
+    def ask(self, purpose, at, findings=(), connections=(), changes=()):
+        """The registry is asked. A change is an id, when, the status before and the one after."""
         self.moments.append({"purpose": purpose, "reconciled_at": at, "found": {"acme": {
             "findings": [{"kind": k, "subject": {"type": "user_id", "id": s}} for k, s in findings],
             "connections": [{"user_id": u, "status": s, "reference_id": "R", "resource": "FITBIT"}
-                            for u, s in connections]}}})
+                            for u, s in connections],
+            "changes": [{"user_id": u, "recorded_at": at, "from_status": before, "to_status": after, "cause_type": "event"}
+                        for u, at, before, after in changes]}}})
 
     def judged(self):
         """The verdict."""
@@ -110,6 +112,17 @@ class Endings(unittest.TestCase):
         self.assertTrue(story.judged()["agrees"])
         story.ask("look", START + HOUR, connections=[("A", "revoked")])
         self.assertEqual([b["check"] for b in story.judged()["breaches"]], ["live_connection_ended"])
+
+    def test_an_ending_is_wrong_though_it_was_taken_back(self):
+        story = Story()
+        story.lives("A")
+        story.lives("A", START + HOUR, "ended")
+        for at, after, breaches in (
+                (START + 9, "revoked", 1), (START + 9, "failed", 1), (START + 9, "degraded", 0),
+                (START + HOUR, "revoked", 0), (START + HOUR + 9, "revoked", 0)):
+            story.moments = []
+            story.ask("end", START + 2 * HOUR, changes=[("A", at, "active", after)])
+            self.assertEqual(len(story.judged()["breaches"]), breaches, (at, after))
 
     def test_what_lives_here_in_the_end_is_what_lives_there(self):
         for connections, breaches in (

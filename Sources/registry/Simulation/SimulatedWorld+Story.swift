@@ -38,6 +38,7 @@ extension SimulatedWorld {
       case .rotation(let slug): try await sandbox.signWithWrongSecret(tenant: slug)
       case .round(let round):
         if round.isLate { try await letAllPass() }
+        try await measure()
         try await reconcile(round, account)
       }
     }
@@ -46,6 +47,7 @@ extension SimulatedWorld {
     // follows from repairs, such as a connection that is alive again beside another one.
     for number in 1...3 {
       try await letPass(to: stage.clock.now().addingTimeInterval(SimulationSettings.betweenPasses))
+      try await measure()
       for tenant in plan.tenants {
         let run = try await stage.registry.reconciliations.run(tenant: tenant.slug, asksProvider: true, repair: .safe)
         await account.note(run, mustFindNothingNew: false)
@@ -54,12 +56,26 @@ extension SimulatedWorld {
     }
     for isFull in [false, true] {
       try await letPass(to: stage.clock.now().addingTimeInterval(SimulationSettings.betweenPasses))
+      try await measure()
       for tenant in plan.tenants {
         let run = try await stage.registry.reconciliations.run(tenant: tenant.slug, isFull: isFull, asksProvider: true)
         await account.note(run, mustFindNothingNew: true)
       }
       try await account.look(self)
     }
+    try await account.end(self)
+  }
+
+  /// Sends data about every connection that lives at Terra, in a world whose people wear their devices: it says that they
+  /// live, and changes nothing about what must be found.
+  private func measure() async throws {
+    guard plan.hasData else { return }
+    for tenant in plan.tenants {
+      for connection in await sandbox.ledger.liveConnections(tenant: tenant.slug) {
+        try await sandbox.sendData(tenant: tenant.slug, userID: connection.userID)
+      }
+    }
+    try await letPass(to: stage.clock.now())
   }
 
   /// Reconciles all tenants, and writes down what is found or what has become of the connections.

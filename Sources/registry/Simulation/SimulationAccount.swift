@@ -12,6 +12,8 @@ actor SimulationAccount {
     case look
     /// What lives here is what lives at Terra.
     case settle
+    /// Nothing has ever ended here while it lived at Terra.
+    case end
   }
 
   /// The lists stand as the JSON that they were encoded as: a story has many.
@@ -72,6 +74,9 @@ actor SimulationAccount {
   /// Which connections live, once everything is repaired.
   func settle(_ world: SimulatedWorld) async throws { try await add(.settle, world, everything: false) }
 
+  /// Everything that ever became of the connections.
+  func end(_ world: SimulatedWorld) async throws { try await add(.end, world, everything: false) }
+
   private func add(_ purpose: Purpose, _ world: SimulatedWorld, everything: Bool) async throws {
     let at = world.stage.clock.now().timeIntervalSince1970
     let registry = world.stage.registry
@@ -88,6 +93,7 @@ actor SimulationAccount {
         lists["callbacks"] = try await Self.all { try await registry.callbacks.list(tenant: tenant, page: $0) }
         lists["sessions"] = try await Self.all { try await registry.sessions.list(tenant: tenant, page: $0) }
       }
+      if purpose == .end { lists["changes"] = try await Self.changes(of: tenant, registry) }
       found[tenant] = lists
     }
     moments.append(Moment(purpose: purpose, reconciledAt: at, found: found))
@@ -107,6 +113,16 @@ actor SimulationAccount {
       "{\"tenants\":\(String(decoding: tenants, as: UTF8.self)),\"moments\":["
       + moments.map(\.json).joined(separator: ",") + "]}\n"
     try Data(story.utf8).write(to: URL(fileURLWithPath: directory.story))
+  }
+
+  private static func changes(of tenant: String, _ registry: ConnectionRegistry) async throws -> Data {
+    var items: [Change] = []
+    var page = try await registry.changes.page(tenant: tenant, limit: Changes.maximumLimit)
+    while !page.items.isEmpty {
+      items += page.items
+      page = try await registry.changes.page(tenant: tenant, after: .after(page.cursor), limit: Changes.maximumLimit)
+    }
+    return try RegistryJSON.encoder().encode(items)
   }
 
   private static func all<Item: Encodable & Sendable>(

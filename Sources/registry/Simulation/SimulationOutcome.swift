@@ -17,8 +17,6 @@ struct SimulationOutcome: Sendable {
     var precision: Double? { found == 0 ? nil : Double(agreeing) / Double(found) }
     /// The part of those that must have been found that was; nil where there was none to find.
     var recall: Double? { expected == 0 ? nil : Double(agreeing) / Double(expected) }
-    /// Whether both are 1, and it happened at all.
-    var holds: Bool { precision == 1 && recall == 1 }
   }
 
   /// The first seed.
@@ -45,7 +43,7 @@ struct SimulationOutcome: Sendable {
     return kinds
   }
 
-  /// Connections that live at Terra and have ended here, at any moment of any world.
+  /// Connections that ended here while they lived at Terra, in any world.
   var wrongEndings: Int {
     worlds.reduce(0) { sum, world in
       sum + world.verdict.breaches.count { $0.check == SimulationVerdict.Breach.wrongEnding }
@@ -58,6 +56,20 @@ struct SimulationOutcome: Sendable {
   /// Runs that found something new after everything was settled.
   var unsettledRuns: Int { worlds.reduce(0) { $0 + $1.unsettled.count } }
 
+  /// The kinds that nothing ever called for: of these, agreement says nothing.
+  var neverHappened: [String] { kinds.filter { $0.expected == 0 }.map(\.name) }
+
+  /// Findings that fell due so close to a comparison that they were left out, as a part of all that must have been found.
+  var leftOut: Double {
+    let edge = worlds.reduce(0) { $0 + $1.verdict.onTheEdge }
+    return Double(edge) / Double(max(1, edge + kinds.reduce(0) { $0 + $1.expected }))
+  }
+
+  /// So many worlds have every kind in them, and are enough for shares.
+  private static let many = 100
+  /// More than this part left out, and the comparison says too little.
+  private static let leftOutBar = 0.02
+
   /// The checks with their bars.
   var checks: [DemoChecks.Check] {
     let parts = kinds.flatMap { kind in
@@ -67,11 +79,16 @@ struct SimulationOutcome: Sendable {
           holds: value.map { $0 == 1 } ?? (kind.expected == kind.found))
       }
     }
-    return parts
-      + [
+    let none =
+      [
         ("wrong_endings", wrongEndings, "connections"), ("lost_invented_or_left", otherBreaches, "records"),
         ("runs_that_find_something_new_at_the_end", unsettledRuns, "runs"),
-      ].map { DemoChecks.Check(name: $0.0, value: Double($0.1), unit: $0.2, bar: 0, holds: $0.1 == 0) }
+      ] + (worlds.count < Self.many ? [] : [("kinds_that_never_happened", neverHappened.count, "kinds")])
+    let edge = DemoChecks.Check(
+      name: "left_out_at_the_edge", value: leftOut, unit: "of 1", bar: Self.leftOutBar,
+      holds: leftOut <= Self.leftOutBar)
+    return parts + (worlds.count < Self.many ? [] : [edge])
+      + none.map { DemoChecks.Check(name: $0.0, value: Double($0.1), unit: $0.2, bar: 0, holds: $0.1 == 0) }
   }
 
   /// Whether every bar is held.

@@ -79,6 +79,9 @@ struct SimulationPlan: Sendable, Hashable {
   /// The comparisons and repairs while the errors go on.
   let rounds: [Round]
 
+  /// Whether data comes in about what lives, before each round.
+  let hasData: Bool
+
   /// How many rounds are held against what must be found: those before the first repair.
   var comparisons: Int { rounds.firstIndex { $0.repairs } ?? rounds.count }
 
@@ -160,6 +163,7 @@ struct SimulationPlan: Sendable, Hashable {
     }
     faults = FaultSettings(
       seed: seed, rates: Dictionary(uniqueKeysWithValues: rates), combines: combines, followDelay: draw(60..<400))
+    hasData = happens(0.6)
   }
 
   /// How many tenants take part.

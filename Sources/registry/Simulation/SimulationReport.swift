@@ -60,7 +60,7 @@ struct SimulationReport: Sendable {
     let time = String(format: "%.0f s", outcome.seconds)
     let failing = outcome.worlds.filter { !$0.holds }.map(\.seed)
     guard let first = failing.first else {
-      let never = outcome.kinds.filter { $0.expected == 0 }.map(\.name).joined(separator: ", ")
+      let never = outcome.neverHappened.joined(separator: ", ")
       return "Expected and found agree over \(outcome.worlds.count) seeds from \(outcome.seed) on, \(time)."
         + (never.isEmpty ? "" : " Never happened: \(never).")
     }

@@ -1,7 +1,8 @@
 /// How much a run takes on at a time, and how long it waits for what may take long.
 struct RunLimits: Sendable, Hashable {
-  /// How many of the findings that stand a run since the last one looks at anew, whatever the facts say.
-  var standing = 1_000
+  /// How many of the findings that stand a run since the last one looks at anew, whatever the facts say. They lie anywhere
+  /// in the history, which the server's memory may not hold: each can cost several reads from the disk.
+  var standing = 200
   /// After how long a statement that screens is broken off, and done in smaller parts.
   var screening: Duration = .seconds(5)
   /// About how many rows a part of an index has, where the whole takes too long.

@@ -100,6 +100,8 @@ def read_webhooks(tenant, by, lists):
         accepted = status is not None and 200 <= status < 300
         if accepted and not right:
             tenant.broken_rules.append(("forged_webhook_accepted", emission["emission_id"]))
+        if emission["event_kind"] == "data" and accepted and right:
+            tenant.data[emission["user_id"]].append(at)
         if emission["event_kind"] not in RANK or not right:
             continue
         within = [r for r in kept[emission["trace_id"]] if begun - CLOCK <= r <= at + CLOCK]

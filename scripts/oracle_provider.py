@@ -59,6 +59,10 @@ class Known:
                 self.recorded.setdefault(session.preissued, session.at)
         for user_id, at in tenant.endings:
             self.recorded[user_id] = max(at, self.recorded.get(user_id, at))
+        # Data makes an id known, and says that it lives; it changes nothing that the listing says too.
+        for user_id, times in tenant.data.items():
+            self.recorded.setdefault(user_id, min(times))
+        self.heard = {u: max([at, *tenant.data.get(u, [])]) for u, at in self.recorded.items()}
 
     def is_live(self, user_id):
         """Whether the registry holds the connection as live."""
@@ -92,7 +96,7 @@ def complete_listings(pages, known_at):
             continue
         reading.ended = page["at"]
         known = known_at(page["at"])
-        older = [u for u in known.registers.live if known.recorded[u] < reading.started]
+        older = [u for u in known.registers.live if known.heard[u] < reading.started]
         # One that holds none of them is of strangers: it proves nothing and is compared with nothing.
         if not older or any(u in reading.users for u in older):
             complete.append(reading)
@@ -133,5 +137,5 @@ def expected_of_listing(pages, known_at, grace, now):
     if before:
         out |= {("missing_at_provider", u) for u in known.registers.live
                 if u not in last.users and u not in before.users
-                and known.recorded[u] < before.started - CLOCK_ERROR}
+                and known.heard[u] < before.started - CLOCK_ERROR}
     return out

@@ -69,6 +69,8 @@ class Tenant:
     quarantined: list = field(default_factory=list)
     callbacks: list = field(default_factory=list)
     rejected: list = field(default_factory=list)
+    #: When data webhooks about each user_id were taken.
+    data: dict = field(default_factory=lambda: defaultdict(list))
     endings: list = field(default_factory=list)
     broken_rules: list = field(default_factory=list)
     unsure: int = 0

@@ -71,6 +71,24 @@ class Listings(unittest.TestCase):
         self.story.page("A", "B", at=START + 2 * HOUR)
         self.assertEqual(self.story.wanted(START + 3 * HOUR), {("missing_at_provider", "C")})
 
+    def test_data_since_the_listing_before_says_that_it_lives(self):
+        for secret, status, absent in (("right", 200, set()), ("wrong", 200, {"C"}), ("right", 401, {"C"})):
+            self.setUp()
+            self.story.page("A", "B", at=START + HOUR)
+            self.story.emit("C", "data", at=START + HOUR + 60, statuses=(status,), secret=secret)
+            self.story.page("A", "B", at=START + 2 * HOUR)
+            self.assertEqual(self.story.wanted(START + 3 * HOUR), {("missing_at_provider", c) for c in absent})
+
+    def test_data_makes_an_id_known_and_no_more(self):
+        self.story.emit("N", "data", at=START + HOUR - 60)
+        self.story.page("A", "B", "C", "N", at=START + HOUR)
+        self.story.emit("N", "data", at=START + HOUR + 60)
+        self.assertEqual(self.story.wanted(START + 2 * HOUR), {("missing_locally", "N")})
+        self.setUp()
+        self.story.emit("N", "data", at=START + HOUR - 1)
+        self.story.page("A", "B", "C", "N", at=START + HOUR)
+        self.assertEqual(self.story.wanted(START + 2 * HOUR), set())
+
     def test_what_is_no_listing_does_not_count(self):
         for number, broken in enumerate((
                 {"status": 500}, {"following": 2, "last": 3}, {"last": 4}, {"following": 1, "last": 1})):

@@ -38,6 +38,7 @@ let package = Package(
   targets: [
     .systemLibrary(
       name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+    .systemLibrary(name: "CMalloc"),
     .target(name: "EmbedSQLParsing", swiftSettings: settings),
     .executableTarget(
       name: "EmbedSQLTool",
@@ -140,8 +141,8 @@ let package = Package(
     .executableTarget(
       name: "registry",
       dependencies: [
-        "ConnectionRegistry", "ConnectionRegistryHummingbird", "EmbeddedPostgres", "RegistryModel", "RegistryPostgres",
-        "RegistrySQL", "TerraSandbox",
+        "CMalloc", "ConnectionRegistry", "ConnectionRegistryHummingbird", "EmbeddedPostgres", "RegistryModel",
+        "RegistryPostgres", "RegistrySQL", "TerraSandbox",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Configuration", package: "swift-configuration"),

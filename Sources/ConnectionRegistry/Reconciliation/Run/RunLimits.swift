@@ -2,7 +2,7 @@
 struct RunLimits: Sendable, Hashable {
   /// How many of the findings that stand a run since the last one looks at anew, whatever the facts say. They lie anywhere
   /// in the history, which the server's memory may not hold: each can cost several reads from the disk.
-  var standing = 200
+  var standing = 100
   /// After how long a statement that screens is broken off, and done in smaller parts.
   var screening: Duration = .seconds(5)
   /// About how many rows a part of an index has, where the whole takes too long.

@@ -47,20 +47,25 @@ extension Connections {
     let outcome: Deauthentication.Outcome
     do {
       try await client.retrying(isRepeatable: false) { try await $0.deauthenticateUser(userID: userID) }
-      try await ObservedFact(deauthenticationOf: userID, answeredAt: timing.now(), source: source)
-        .write(database, tenantID: tenantID)
+      try await record(
+        ObservedFact(deauthenticationOf: userID, answeredAt: timing.now(), source: source), tenantID)
       outcome = .deauthenticated
     } catch TerraAPIError.Code.notFound {
       guard let known = try await row(userID, tenantID) else { throw RegistryError.notFound("connection") }
       if known.status.isLive { try await requireOwnEnvironment(besides: userID, tenantID, client) }
-      try await ObservedFact(.gone, of: userID, askedAt: askedAt, source: source, reason: "unknown_to_terra")
-        .write(database, tenantID: tenantID)
+      try await record(
+        ObservedFact(.gone, of: userID, askedAt: askedAt, source: source, reason: "unknown_to_terra"), tenantID)
       outcome = .alreadyGone
     } catch let error as TerraAPIError {
       throw Self.problem(error)
     }
     guard let connection = try await row(userID, tenantID) else { throw RegistryError.notFound("connection") }
     return Deauthentication(outcome: outcome, connection: connection)
+  }
+
+  /// In a task of its own: what Terra has ended must be known, also where the caller has gone.
+  private func record(_ fact: ObservedFact, _ tenantID: UUID) async throws {
+    try await Task { try await fact.write(database, tenantID: tenantID) }.value
   }
 
   /// Nothing was ended at Terra yet, so that a failure here leaves the connection as it is on both sides.

@@ -126,4 +126,30 @@ import Testing
       #expect(connections == 0)
     }
   }
+
+  /// A client that goes, or a request whose time is over, between Terra's answer and its record.
+  @Test(arguments: [true, false])
+  func whatTerraEndedIsRecordedWhereTheCallerHasGone(_ isKnownToTerra: Bool) async throws {
+    try await withStage { stage in
+      let user = isKnownToTerra ? try await Self.connect(stage) : "lost"
+      if !isKnownToTerra { try await stage.expect(Payload.auth(user), .accepted) }
+      let (answered, tell) = AsyncStream.makeStream(of: Void.self)
+      let (gone, go) = AsyncStream.makeStream(of: Void.self)
+      let waiting = stage.interfering(at: "correction_insert") {
+        tell.yield()
+        for await _ in gone { break }
+      }
+      let connections = stage.connections(through: waiting)
+      let call = Task { try await connections.deauthenticate(tenant: "acme", user) }
+      for await _ in answered { break }
+      #expect(try await stage.status(user) == .active)
+      call.cancel()
+      go.yield()
+      // Whether the caller is still told does not matter.
+      _ = await call.result
+      let detail = try await stage.registry.connections.show(tenant: "acme", user)
+      #expect(detail.connection.status == (isKnownToTerra ? .deauthenticated : .revoked))
+      #expect(detail.corrections.map(\.reason) == [isKnownToTerra ? "deauthenticated" : "unknown_to_terra"])
+    }
+  }
 }

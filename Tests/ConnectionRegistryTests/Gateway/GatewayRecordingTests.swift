@@ -80,4 +80,31 @@ import Testing
       #expect(try await stage.status(user) == .pending)
     }
   }
+
+  /// The same where a connection ends.
+  @Test func whatTerraEndedIsRecordedWhereTheClientHasGone() async throws {
+    try await withStage { stage in
+      let user = try await stage.sandbox.connectOutsideSession(tenant: "acme", referenceID: "p", resource: "FITBIT")
+      try await stage.expect(Payload.auth(user, reference: "p"), .accepted)
+      let key = try await stage.registry.keys.create(tenant: "acme", name: "k", scopes: [.connectionsWrite]).secret
+      let (answered, tell) = AsyncStream.makeStream(of: Void.self)
+      let (gone, go) = AsyncStream.makeStream(of: Void.self)
+      let gateway = stage.gateway(
+        recordingThrough: stage.interfering(at: "correction_insert") {
+          tell.yield()
+          for await _ in gone { break }
+        })
+      let call = Task {
+        let admission = try await gateway.admit(
+          method: "DELETE", path: "/v2/auth/deauthenticateUser", apiKeys: [key], devIDs: ["acme-dev-id"])
+        return try await gateway.answer(
+          admission, rawQuery: "user_id=\(user)", contentType: nil, accept: nil, body: [])
+      }
+      for await _ in answered { break }
+      call.cancel()
+      go.yield()
+      #expect(try await call.value.status == 200)
+      #expect(try await stage.status(user) == .deauthenticated)
+    }
+  }
 }

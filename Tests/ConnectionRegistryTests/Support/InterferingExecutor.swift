@@ -45,26 +45,36 @@ final class InterferingExecutor: PostgresBatchExecutor {
 }
 
 extension Stage {
-  /// The stage's gateway, whose sessions are recorded through another executor.
+  /// The stage's gateway, which records through another executor.
   func gateway(recordingThrough executor: InterferingExecutor) -> Gateway {
-    let (gateway, database) = (registry.gateway, registry.database)
+    let gateway = registry.gateway
+    let database = self.database(through: executor)
     return Gateway(
-      database: gateway.database, directory: gateway.directory, keys: gateway.keys,
+      database: database, directory: gateway.directory, keys: gateway.keys,
       records: AuthSessionRecords(
-        database: RegistryDatabase(
-          service: executor, lanes: nil, worker: database.worker, logger: database.logger),
-        keyRing: gateway.records.keyRing, timing: gateway.records.timing),
+        database: database, keyRing: gateway.records.keyRing, timing: gateway.records.timing),
       publicURL: gateway.publicURL, terraDeadline: gateway.terraDeadline, logger: gateway.logger)
+  }
+
+  /// The stage's connections, whose calls go through another executor.
+  func connections(through executor: InterferingExecutor) -> Connections {
+    let connections = registry.connections
+    return Connections(
+      database: database(through: executor), directory: connections.directory, timing: connections.timing,
+      terraDeadline: connections.terraDeadline)
   }
 
   /// The stage's reconciliations, whose calls go through another executor.
   func reconciliations(through executor: InterferingExecutor) -> Reconciliations {
-    let (runs, database) = (registry.reconciliations, registry.database)
+    let runs = registry.reconciliations
     return Reconciliations(
-      database: RegistryDatabase(
-        service: executor, lanes: nil, worker: database.worker, logger: database.logger),
-      directory: runs.directory, timing: runs.timing, every: runs.every, logger: runs.logger,
-      questionsPerSecond: runs.questionsPerSecond)
+      database: database(through: executor), directory: runs.directory, timing: runs.timing, every: runs.every,
+      logger: runs.logger, questionsPerSecond: runs.questionsPerSecond)
+  }
+
+  private func database(through executor: InterferingExecutor) -> RegistryDatabase {
+    let database = registry.database
+    return RegistryDatabase(service: executor, lanes: nil, worker: database.worker, logger: database.logger)
   }
 
   /// An executor that lets something happen just before a statement runs.

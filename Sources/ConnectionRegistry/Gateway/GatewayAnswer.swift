@@ -20,15 +20,16 @@ public struct GatewayAnswer: Sendable, Hashable {
   }
 
   /// An error of the registry's own, in a form that clients of both of Terra's generations read: the older one's `status`
-  /// and `message` beside RFC 9457's `title` and `detail`.
+  /// and `message` beside RFC 9457's `type`, `title`, `instance` and `detail`.
   ///
   /// - Parameters:
   ///   - error: what went wrong.
   ///   - status: the status, where it is not the error's own.
-  public init(_ error: RegistryError, status: Int? = nil) {
+  ///   - requestID: the request's id, which `instance` names; a new one where nothing is said.
+  public init(_ error: RegistryError, status: Int? = nil, requestID: String? = nil) {
     self.init(
       status: status ?? error.code.httpStatus, code: error.code.description, message: error.description,
-      retryAfter: error.retryAfter)
+      retryAfter: error.retryAfter, requestID: requestID)
   }
 
   /// An error that is no ``RegistryError``, in the same form.
@@ -38,7 +39,10 @@ public struct GatewayAnswer: Sendable, Hashable {
   ///   - code: its stable code.
   ///   - message: what went wrong, as a sentence without secrets.
   ///   - retryAfter: when trying again makes sense.
-  package init(status: Int, code: String, message: String, retryAfter: Duration? = nil) {
+  ///   - requestID: the request's id, which `instance` names; a new one where nothing is said.
+  package init(
+    status: Int, code: String, message: String, retryAfter: Duration? = nil, requestID: String? = nil
+  ) {
     self.status = status
     contentType = "application/json"
     self.retryAfter = retryAfter.map { String(Int($0.inSeconds.rounded(.up))) }
@@ -46,6 +50,8 @@ public struct GatewayAnswer: Sendable, Hashable {
       "status": .string("error"), "message": .string(message), "code": .string(code),
       "type": .string("urn:connection-registry:problem:\(code)"),
       "title": .string(code.replacing("_", with: " ")), "detail": .string(message),
+      // Terra's own is the path, which here may hold what the caller would rather not find in his log.
+      "instance": .string("urn:connection-registry:request:\(requestID ?? UUID().text)"),
     ])
     body = document.bytes
   }

@@ -13,16 +13,22 @@ struct GatewayRoutes: Sendable {
 
   private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
 
+  /// The paths below `/terra`: those of operations, what leads to them, and the rest, which matches neither of these.
+  static let paths: [String] = {
+    var paths: Set = ["/**"]
+    for operation in GatewayOperation.allCases {
+      let segments = operation.path.split(separator: "/")
+      for count in 1...segments.count { paths.insert("/" + segments.prefix(count).joined(separator: "/")) }
+    }
+    return paths.sorted()
+  }()
+
   func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
     // Each operation has a route of its own for logs and metrics; what is asked for is told from the raw path.
-    for operation in GatewayOperation.allCases {
-      guard let method = HTTPRequest.Method(operation.method) else { continue }
-      router.on(RouterPath("terra\(operation.path)"), method: method) { request, context in
-        try await answer(request, context)
+    for path in Self.paths {
+      for method in Self.methods {
+        router.on(RouterPath("terra\(path)"), method: method) { request, context in try await answer(request, context) }
       }
-    }
-    for method in Self.methods {
-      router.on("terra/**", method: method) { request, context in try await answer(request, context) }
     }
   }
 
@@ -42,7 +48,7 @@ struct GatewayRoutes: Sendable {
       if error.code.httpStatus >= 500 {
         context.logger.warning("Call not passed on", metadata: ["code": "\(error.code)", "error": "\(error)"])
       }
-      return Self.response(GatewayAnswer(error))
+      return Self.response(GatewayAnswer(error, requestID: RequestIdentity.currentOrNew))
     } catch let problem as Problem {
       return Self.response(GatewayAnswer(problem))
     } catch let error as UnfinishedBody {
@@ -54,7 +60,8 @@ struct GatewayRoutes: Sendable {
       throw error
     } catch {
       context.logger.error("Call failed unexpectedly", metadata: ["error": "\(error)"])
-      return Self.response(GatewayAnswer(RegistryError(.internalFailure, "the registry failed; its log says why")))
+      let error = RegistryError(.internalFailure, "the registry failed; its log says why")
+      return Self.response(GatewayAnswer(error, requestID: RequestIdentity.currentOrNew))
     }
   }
 
@@ -90,6 +97,6 @@ extension GatewayAnswer {
   init(_ problem: Problem) {
     self.init(
       status: problem.status, code: problem.code, message: problem.detail,
-      retryAfter: problem.retryAfter.map { .seconds($0) })
+      retryAfter: problem.retryAfter.map { .seconds($0) }, requestID: RequestIdentity.currentOrNew)
   }
 }

@@ -8,51 +8,12 @@ import Testing
 /// is killed.
 @Suite(.serialized) struct DeliveryEnduranceTests {
   private static let isLong = ProcessInfo.processInfo.environment["REGISTRY_TEST_ALL"] == "1"
-  private static let connections = isLong ? 200 : 40
-  private static let changes = 50
+  private static let writers = TransitionWriters(connections: isLong ? 200 : 40, changes: 50)
   private static let kills = 5
   private static let settings = [
     "REGISTRY_DELIVERY_ALLOW": "127.0.0.1", "REGISTRY_DELIVERY_DEADLINE": "1s", "REGISTRY_DELIVERY_LEASE": "3s",
     "REGISTRY_DELIVERY_FIRST_RETRY": "20ms",
   ]
-
-  /// The service that takes webhooks at the moment; senders wait for the next one while there is none.
-  private actor Address {
-    private var service: ServiceProcess?
-    private var waiting: [CheckedContinuation<ServiceProcess, Never>] = []
-
-    func become(_ next: ServiceProcess?) {
-      service = next
-      guard let next else { return }
-      for continuation in waiting { continuation.resume(returning: next) }
-      waiting = []
-    }
-
-    func forget(_ dead: ServiceProcess) {
-      if service?.processID == dead.processID { service = nil }
-    }
-
-    func current() async -> ServiceProcess {
-      if let service { return service }
-      return await withCheckedContinuation { waiting.append($0) }
-    }
-  }
-
-  /// Connected, failing, connected again …: each event is one transition.
-  private static func webhook(_ userID: String, _ number: Int, began: Int64) -> SignedWebhook {
-    let time = began - Int64(changes) + Int64(number)
-    if number % 2 == 0 {
-      return SignedWebhook(
-        SignedWebhook.success(userID: userID, referenceID: "app-user-of-\(userID)"), time: time,
-        secret: Deployment.secret)
-    }
-    let body = """
-      {"type":"connection_error","status":"error","message":"the token is refused",\
-      "user":{"user_id":"\(userID)","provider":"GARMIN","last_webhook_update":null,"scopes":null,\
-      "reference_id":"app-user-of-\(userID)","active":false}}
-      """
-    return SignedWebhook(body, time: time, secret: Deployment.secret)
-  }
 
   private static let illnesses: [Receiver.Behaviour] = [.answer(500), .garbage, .close, .hang, .trickle]
 
@@ -80,7 +41,7 @@ import Testing
   @Test(.timeLimit(.minutes(isLong ? 60 : 20))) func everyTransitionArrivesInOrderThoughTheServiceIsKilled()
     async throws
   {
-    let total = Self.connections * Self.changes
+    let total = Self.writers.total
     let seed = TestSeed.take("\(total) transitions, \(Self.kills) kills")
     let script = NIOLockedValueBox((number: 0, generator: SeededGenerator(seed: seed)))
     let deployment = try await Deployment.make()
@@ -93,11 +54,9 @@ import Testing
       _ = try await CommandLineTool.json(
         ["endpoint", "add", receiver.url, "--tenant", "acme"], database: deployment.database, environment: Self.settings
       )
-      let address = Address()
+      let address = ServiceAddress()
       try await withThrowingTaskGroup(of: Void.self) { group in
-        for sender in 0..<8 {
-          group.addTask { try await Self.send(from: sender, to: address) }
-        }
+        group.addTask { try await Self.writers.send(to: address) }
         for life in 0...Self.kills {
           try await deployment.serve(
             environment: Self.settings, isKilled: life < Self.kills
@@ -108,7 +67,7 @@ import Testing
               try await group.waitForAll()
               return try await Self.settle(deployment)
             }
-            await address.forget(service)
+            await address.retire()
             kill(service.processID, SIGKILL)
           }
         }
@@ -117,26 +76,6 @@ import Testing
       #expect(try await deployment.count("registry.connection_change") == total)
       #expect(try await deployment.count("registry.delivery WHERE state = 'delivered'") == total)
       #expect(Set(receiver.requests.map(\.behaviour)) == Set(Self.illnesses + [.answer(503), .answer(200)]))
-    }
-  }
-
-  private static func send(from sender: Int, to address: Address) async throws {
-    let began = Int64(Date().timeIntervalSince1970)
-    for number in 0..<changes {
-      for connection in stride(from: sender, to: connections, by: 8) {
-        let webhook = Self.webhook("u-\(connection)", number, began: began)
-        // As Terra does: again, until it is taken.
-        while true {
-          try Task.checkCancellation()
-          let service = await address.current()
-          guard let answer = try? await service.deliver(webhook) else {
-            await address.forget(service)
-            continue
-          }
-          #expect(answer.status == 200, "\(answer.body)")
-          break
-        }
-      }
     }
   }
 
@@ -154,7 +93,7 @@ import Testing
       let userID = try #require(change["user_id"] as? String)
       sequences[userID, default: []].append(try #require(change["sequence"] as? Int))
     }
-    #expect(sequences.count == connections)
-    for (userID, sequence) in sequences { #expect(sequence == Array(1...changes), "\(userID)") }
+    #expect(sequences.count == writers.connections)
+    for (userID, sequence) in sequences { #expect(sequence == Array(1...writers.changes), "\(userID)") }
   }
 }

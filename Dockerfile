@@ -15,9 +15,10 @@ COPY Package.swift ./
 COPY Plugins Plugins
 COPY sql sql
 COPY Sources Sources
-# The manifest names the targets of tests and benchmarks, so their folders must be there.
+# The manifest names the targets of tests, benchmarks and examples, so their folders must be there.
 COPY Tests Tests
 COPY Benchmarks Benchmarks
+COPY Examples Examples
 # Small code keeps the service's memory small; scripts/bench measures what is built with these options.
 RUN swift build --configuration release --product registry --static-swift-stdlib -Xswiftc -Osize \
   && install -D --strip "$(swift build --configuration release --show-bin-path)/registry" /image/usr/local/bin/registry

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CMalloc
 import ConnectionRegistry
 import ConnectionRegistryHummingbird
 import Hummingbird
@@ -34,8 +33,6 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    // Each arena keeps what its threads once needed at a time: with one for each of ten threads that was 8 MiB more under load.
-    registry_limit_arenas(2)
     let access = try RegistryAccess(database, logLevel: .info)
     let api = try APISettings(reader: access.settings.reader([:]))
     let host = host ?? access.settings.host

@@ -38,19 +38,34 @@ WHERE tenant_id = $1::uuid AND listing_id = $2::uuid AND outcome = 'reading' AND
 UPDATE registry.provider_listing SET outcome = $3::text, reason = $4::text, finished_at = now()
 WHERE tenant_id = $1::uuid AND listing_id = $2::uuid AND outcome = 'reading';
 
+-- name: provider_listing_slice
+-- long: yes
+-- Where the slice of ids after $3 ends that holds at most $4 of the listing and, with $5, of the connections; NULL where
+-- there are no more than these.
+SELECT least(
+  (SELECT u.user_id FROM registry.provider_listing_user u
+   WHERE u.tenant_id = $1::uuid AND u.listing_id = $2::uuid AND u.user_id > $3::text
+   ORDER BY u.user_id OFFSET $4::bigint - 1 LIMIT 1),
+  (SELECT c.user_id FROM registry.connection c
+   WHERE $5::boolean AND c.tenant_id = $1 AND c.user_id > $3
+   ORDER BY c.user_id OFFSET $4 - 1 LIMIT 1)) AS until;
+
 -- name: provider_listing_assess
 -- long: yes
--- What decides whether absence from listing $2 may count: how many live connections it could hold, how many of these a
--- signed webhook has spoken of, how many of both it does hold, and how many neither it nor the complete listing before it
--- holds. A connection about which something was recorded since the earlier listing began is in neither number of absent
--- ones. What Terra's answers alone have brought here may have come by the key of another environment: it proves nothing.
+-- What decides whether absence from listing $2 may count, of the ids after $3 up to $4: how many live connections it could
+-- hold, how many of these a signed webhook has spoken of, how many of both it does hold, and how many neither it nor the
+-- complete listing before it holds. A connection about which something was recorded since the earlier listing began is in
+-- neither number of absent ones. What Terra's answers alone have brought here may have come by the key of another
+-- environment: it proves nothing.
 WITH previous AS (
   SELECT p.listing_id, p.started_at FROM registry.provider_listing p
   WHERE p.tenant_id = $1 AND p.outcome = 'complete' AND p.listing_id <> $2
   ORDER BY p.started_at DESC, p.listing_id DESC LIMIT 1
 )
 SELECT
-  (SELECT count(*) FROM registry.provider_listing_user u WHERE u.tenant_id = $1::uuid AND u.listing_id = $2::uuid) AS listed,
+  (SELECT count(*) FROM registry.provider_listing_user u
+   WHERE u.tenant_id = $1::uuid AND u.listing_id = $2::uuid AND u.user_id > $3::text
+     AND ($4::text IS NULL OR u.user_id <= $4)) AS listed,
   count(*) AS live,
   count(*) FILTER (WHERE s.is_signed) AS signed,
   count(u.user_id) AS known,
@@ -62,54 +77,68 @@ SELECT
 FROM registry.connection c
 CROSS JOIN LATERAL (SELECT c.alive_key IS NOT NULL OR c.data_key IS NOT NULL AS is_signed) s
 LEFT JOIN previous p ON true
+-- The bounds stand with each table, so that none is read beyond them.
 LEFT JOIN registry.provider_listing_user u ON u.tenant_id = $1 AND u.listing_id = $2 AND u.user_id = c.user_id
+  AND u.user_id > $3::text AND ($4::text IS NULL OR u.user_id <= $4)
 LEFT JOIN registry.provider_listing_user b
   ON b.tenant_id = $1 AND b.listing_id = p.listing_id AND b.user_id = c.user_id
-WHERE c.tenant_id = $1 AND c.status IN ('active', 'degraded')
+  AND b.user_id > $3::text AND ($4::text IS NULL OR b.user_id <= $4)
+WHERE c.tenant_id = $1 AND c.user_id > $3::text AND ($4::text IS NULL OR c.user_id <= $4) AND c.status IN ('active', 'degraded')
   AND c.recorded_at < (SELECT l.started_at FROM registry.provider_listing l WHERE l.tenant_id = $1 AND l.listing_id = $2);
 
 -- name: provider_difference_collect
 -- long: yes
--- What differed in the listing before has differed since then.
+-- Of the ids after $3 up to $4. What differed in the listing before has differed since then.
 INSERT INTO registry.provider_difference (tenant_id, listing_id, user_id, since)
 SELECT $1::uuid, $2::uuid, coalesce(u.user_id, c.user_id), coalesce((
     SELECT min(d.since) FROM registry.provider_difference d
     WHERE d.tenant_id = $1 AND d.listing_id <> $2 AND d.user_id = coalesce(u.user_id, c.user_id)), u.asked_at)
 FROM (SELECT x.user_id, x.reference_id, x.resource, x.active, x.conflicting, x.asked_at FROM registry.provider_listing_user x
-      WHERE x.tenant_id = $1 AND x.listing_id = $2) u
-FULL JOIN (SELECT x.user_id, x.reference_id, x.resource, x.status FROM registry.connection x WHERE x.tenant_id = $1) c
+      WHERE x.tenant_id = $1 AND x.listing_id = $2 AND x.user_id > $3::text AND ($4::text IS NULL OR x.user_id <= $4)) u
+FULL JOIN (SELECT x.user_id, x.reference_id, x.resource, x.status FROM registry.connection x
+           WHERE x.tenant_id = $1 AND x.user_id > $3::text AND ($4::text IS NULL OR x.user_id <= $4)) c
   ON c.user_id = u.user_id
 -- What a copy of terra_users lacks says nothing.
 WHERE u.user_id IS NULL AND c.status IN ('active', 'degraded') AND EXISTS (
         SELECT 1 FROM registry.provider_listing l
-        WHERE l.tenant_id = $1 AND l.listing_id = $2 AND l.outcome = 'complete')
+        WHERE l.tenant_id = $1 AND l.listing_id = $2 AND l.outcome IN ('reading', 'complete'))
    OR u.user_id IS NOT NULL AND (
         c.user_id IS NULL OR c.status NOT IN ('active', 'degraded') OR u.conflicting OR u.active IS FALSE
         OR u.reference_id <> c.reference_id OR u.resource <> c.resource)
 ON CONFLICT (tenant_id, listing_id, user_id) DO NOTHING;
 
+-- name: provider_listing_forgettable
+-- long: yes
+-- Listings that neither the last two complete ones nor the last copy of terra_users nor what is under way are, and whose
+-- users are still there.
+SELECT l.listing_id FROM registry.provider_listing l
+WHERE l.tenant_id = $1::uuid AND l.outcome NOT IN ('reading', 'copying') AND l.listing_id NOT IN (
+  SELECT k.listing_id FROM registry.provider_listing k
+  WHERE k.tenant_id = $1 AND k.outcome = 'complete' ORDER BY k.started_at DESC, k.listing_id DESC LIMIT 2)
+  AND l.listing_id NOT IN (
+  SELECT y.listing_id FROM registry.provider_listing y
+  WHERE y.tenant_id = $1 AND y.outcome = 'copied' ORDER BY y.started_at DESC, y.listing_id DESC LIMIT 1)
+  AND EXISTS (
+  SELECT FROM registry.provider_listing_user u WHERE u.tenant_id = $1 AND u.listing_id = l.listing_id);
+
 -- name: provider_listing_forget_users
 -- long: yes
--- What neither the last two complete listings nor the last copy of terra_users nor what is under way need.
 DELETE FROM registry.provider_listing_user
-WHERE tenant_id = $1::uuid AND listing_id IN (
-  SELECT l.listing_id FROM registry.provider_listing l
-  WHERE l.tenant_id = $1 AND l.outcome NOT IN ('reading', 'copying') AND l.listing_id NOT IN (
-    SELECT k.listing_id FROM registry.provider_listing k
-    WHERE k.tenant_id = $1 AND k.outcome = 'complete' ORDER BY k.started_at DESC, k.listing_id DESC LIMIT 2)
-    AND l.listing_id NOT IN (
-    SELECT y.listing_id FROM registry.provider_listing y
-    WHERE y.tenant_id = $1 AND y.outcome = 'copied' ORDER BY y.started_at DESC, y.listing_id DESC LIMIT 1));
+WHERE tenant_id = $1::uuid AND listing_id = $2::uuid AND user_id > $3::text AND ($4::text IS NULL OR user_id <= $4);
 
 -- name: provider_difference_forget
 -- long: yes
+-- Of all but the last complete listing, the last copy of terra_users and what is under way, which collects before it ends.
 DELETE FROM registry.provider_difference
 WHERE tenant_id = $1::uuid AND listing_id NOT IN (
   SELECT k.listing_id FROM registry.provider_listing k
   WHERE k.tenant_id = $1 AND k.outcome = 'complete' ORDER BY k.started_at DESC, k.listing_id DESC LIMIT 1)
   AND listing_id NOT IN (
   SELECT y.listing_id FROM registry.provider_listing y
-  WHERE y.tenant_id = $1 AND y.outcome = 'copied' ORDER BY y.started_at DESC, y.listing_id DESC LIMIT 1);
+  WHERE y.tenant_id = $1 AND y.outcome = 'copied' ORDER BY y.started_at DESC, y.listing_id DESC LIMIT 1)
+  AND listing_id NOT IN (
+  SELECT w.listing_id FROM registry.provider_listing w
+  WHERE w.tenant_id = $1 AND w.outcome IN ('reading', 'copying'));
 
 -- name: reconciliation_collect_listing
 -- long: yes

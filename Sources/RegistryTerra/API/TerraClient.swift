@@ -22,6 +22,9 @@ public struct TerraClient: Sendable {
     /// The largest answer that is read, in bytes.
     public var maximumReplyBytes: Int
 
+    /// The largest answer that is read where nothing else is said, in bytes: 64 MiB.
+    public static let defaultMaximumReplyBytes = 64 << 20
+
     /// - Parameters:
     ///   - developerID: the id of the environment (`dev-id`).
     ///   - apiKey: the API key (`x-api-key`).
@@ -32,7 +35,7 @@ public struct TerraClient: Sendable {
     public init(
       developerID: String, apiKey: String, apiBaseURL: String = "https://access.tryterra.co/api/v2",
       widgetSessionURL: String = "https://access.tryterra.co/api/widget/session", deadline: Duration = .seconds(10),
-      maximumReplyBytes: Int = 64 << 20
+      maximumReplyBytes: Int = Self.defaultMaximumReplyBytes
     ) {
       self.developerID = developerID
       self.apiKey = apiKey

@@ -133,7 +133,7 @@ import Testing
 
 extension Stage {
   /// The comparisons, without the pauses that Terra asks for.
-  fileprivate var impatient: Reconciliations {
+  var impatient: Reconciliations {
     var reconciliations = registry.reconciliations
     reconciliations.pause = { _ in }
     return reconciliations

@@ -1,11 +1,14 @@
 @testable import ConnectionRegistry
 import NIOConcurrencyHelpers
 import RegistryPostgres
+import RegistrySQL
 
 /// Passes batches on, and lets something happen just before those that hold a certain statement.
 final class InterferingExecutor: PostgresBatchExecutor {
   private let base: any PostgresBatchExecutor
   private let statement: String
+  /// One that is planned anew is sent without its name.
+  private let text: String?
   private let before: @Sendable () async throws -> Void
   private let answersToLose: NIOLockedValueBox<Int>
 
@@ -20,6 +23,7 @@ final class InterferingExecutor: PostgresBatchExecutor {
   ) {
     self.base = base
     self.statement = statement
+    text = RegistryStatements.all.first { $0.name == statement }?.text
     self.before = before
     answersToLose = NIOLockedValueBox(losing)
   }
@@ -30,7 +34,7 @@ final class InterferingExecutor: PostgresBatchExecutor {
   nonisolated(nonsending) func execute(
     _ batch: PostgresBatch, deadline: ContinuousClock.Instant?
   ) async throws -> [PostgresResult] {
-    guard batch.statements.contains(where: { $0.name == statement }) else {
+    guard batch.statements.contains(where: { $0.name == statement || $0.text == text }) else {
       return try await base.execute(batch, deadline: deadline)
     }
     try await before()

@@ -1,3 +1,5 @@
+import RegistryPostgres
+
 /// Whether a connection's absence from a complete listing of Terra's may count against it.
 ///
 /// A listing can be whole by its own account and wrong all the same: cut short, of another environment, or read while
@@ -61,5 +63,24 @@ struct ListingAssessment: Sendable, Hashable {
     if absentOnce > blastRadius { return .tooManyAbsent(absentOnce, limit: blastRadius) }
     if listingsBefore == 0 { return .firstListing }
     return nil
+  }
+}
+
+extension ListingAssessment {
+  /// Reads what `provider_listing_assess` says of a slice of ids.
+  init(row: PostgresRow) throws {
+    self.init(
+      listed: try row.decode("listed"), live: try row.decode("live"), signed: try row.decode("signed"),
+      known: try row.decode("known"), confirmed: try row.decode("confirmed"), absentOnce: try row.decode("absent_once"),
+      absentTwice: try row.decode("absent_twice"), listingsBefore: try row.decode("listings_before"))
+  }
+
+  /// The same of two slices of ids that share none.
+  static func + (one: ListingAssessment, other: ListingAssessment) -> ListingAssessment {
+    ListingAssessment(
+      listed: one.listed + other.listed, live: one.live + other.live, signed: one.signed + other.signed,
+      known: one.known + other.known, confirmed: one.confirmed + other.confirmed,
+      absentOnce: one.absentOnce + other.absentOnce, absentTwice: one.absentTwice + other.absentTwice,
+      listingsBefore: max(one.listingsBefore, other.listingsBefore))
   }
 }

@@ -11,6 +11,11 @@ struct ProviderPass: Sendable {
   let questions: TerraQuestions
   /// The present moment.
   var now: @Sendable () -> Date = { Date() }
+  /// With how many ids a slice begins when a whole listing is held against the connections.
+  var slice = RunLimits().listingSlice
+  /// Runs statements of the tenant as one transaction, once the listing is read; nil is by themselves. Whoever holds a run
+  /// renews its lease with each.
+  var transaction: (@Sendable ([BoundStatement]) async throws -> [PostgresResult])?
 
   /// How a pass ended.
   enum Ending: Sendable {
@@ -68,7 +73,7 @@ struct ProviderPass: Sendable {
     do {
       page = try await questions.ask { try await $0.subscriptions(page: reading.page) }
     } catch let error as TerraAPIError {
-      let reason = "Terra's listing could not be read beyond page \(reading.page): \(error)."
+      let reason = Self.reason(error, page: reading.page)
       guard !error.isRetryable, error.code != .unreadableReply else { return .incomplete(reason) }
       return try await giveUp(reading, reason)
     } catch let error as RegistryError where error.code == .secretUnreadable {
@@ -78,6 +83,14 @@ struct ProviderPass: Sendable {
     if let fault = Self.fault(of: page, reading.page) { return try await giveUp(reading, fault) }
     try await keep(page, asked: asked, of: reading)
     return page.nextPage == nil ? try await complete(reading, asked: asked) : nil
+  }
+
+  /// Why the listing is not read beyond a page, in sentences for a person.
+  private static func reason(_ error: TerraAPIError, page: Int) -> String {
+    let reason = "Terra's listing could not be read beyond page \(page): \(error)."
+    guard error.code == .replyTooLarge else { return reason }
+    let limit = TerraClient.Configuration.defaultMaximumReplyBytes >> 20
+    return reason + " One answer may have \(limit) MiB, and Terra has put more into it: nothing of it was taken in."
   }
 
   /// Why a page cannot be that page of a listing; nil where it can.
@@ -105,7 +118,7 @@ struct ProviderPass: Sendable {
         pages.append(Page(content: page, asked: asked))
         if page.nextPage == nil { return .success(pages) }
       } catch let error as TerraAPIError {
-        return .failure(Fault(reason: "Terra's listing could not be read beyond page \(number): \(error)."))
+        return .failure(Fault(reason: Self.reason(error, page: number)))
       } catch let error as RegistryError where error.code == .secretUnreadable {
         return .failure(Fault(reason: unasked(error)))
       }
@@ -173,25 +186,20 @@ struct ProviderPass: Sendable {
 
   private func complete(_ reading: Reading, asked: Date) async throws -> Ending {
     let (id, listing) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(reading.id))
-    let results = try await database.run(
-      tenant.id, compiles: false, [RegistryStatements.providerListingAssess(id, listing).plannedAnew])
-    guard let row = results.first?.rows.first else { throw RegistryError.notFound("listing") }
-    let assessment = ListingAssessment(
-      listed: try row.decode("listed"), live: try row.decode("live"), signed: try row.decode("signed"),
-      known: try row.decode("known"), confirmed: try row.decode("confirmed"), absentOnce: try row.decode("absent_once"),
-      absentTwice: try row.decode("absent_twice"), listingsBefore: try row.decode("listings_before"))
+    let run = transaction ?? { [database, tenant] in try await database.run(tenant.id, compiles: false, $0) }
+    let comparison = ListingComparison(tenantID: tenant.id, listing: reading.id, slice: slice, run: run)
+    let assessment = try await comparison.assess()
     if assessment.doubt == .nothingConfirmed {
       // A listing of strangers must not become what the next one is compared with.
       return try await giveUp(reading, ListingAssessment.Doubt.nothingConfirmed.sentence)
     }
-    _ = try await database.run(
-      tenant.id, compiles: false,
-      [
-        advance(reading, asked: asked),
-        RegistryStatements.providerListingEnd(id, listing, .text("complete"), .text(assessment.doubt?.sentence)),
-        RegistryStatements.providerDifferenceCollect(id, listing).plannedAnew,
-        RegistryStatements.providerDifferenceForget(id), RegistryStatements.providerListingForgetUsers(id),
-      ])
+    try await comparison.collect()
+    _ = try await run([
+      advance(reading, asked: asked),
+      RegistryStatements.providerListingEnd(id, listing, .text("complete"), .text(assessment.doubt?.sentence)),
+      RegistryStatements.providerDifferenceForget(id),
+    ])
+    try await comparison.forgetOthers()
     return .complete(reading.id, assessment)
   }
 

@@ -41,11 +41,13 @@ struct TerraUsersPass: Sendable {
       copy.rows += known.count
       try await keep(known, listing)
     }
+    let comparison = ListingComparison(
+      tenantID: tenant.id, listing: listing, slice: RunLimits().listingSlice, run: write)
+    try await comparison.collect()
     let ended = try await write([
-      RegistryStatements.terraUsersCopyEnd(id, .uuid(listing)),
-      RegistryStatements.providerDifferenceCollect(id, .uuid(listing)).plannedAnew,
-      RegistryStatements.providerDifferenceForget(id), RegistryStatements.providerListingForgetUsers(id),
+      RegistryStatements.terraUsersCopyEnd(id, .uuid(listing)), RegistryStatements.providerDifferenceForget(id),
     ])
+    try await comparison.forgetOthers()
     return ended.first?.affectedRows == 1 ? copy : nil
   }
 

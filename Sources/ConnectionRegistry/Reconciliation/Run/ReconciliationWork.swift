@@ -149,7 +149,10 @@ struct ReconciliationWork {
       isComplete = read.isComplete
       if let reason = read.reason { claim.remark(reason) }
     } else {
-      let pass = ProviderPass(database: database, tenant: tenant, questions: questions, now: timing.now)
+      let held = held
+      let pass = ProviderPass(
+        database: database, tenant: tenant, questions: questions, now: timing.now, slice: limits.listingSlice
+      ) { try await held.run($0) }
       switch try await pass.step() {
       case nil:
         _ = try await held.run([])

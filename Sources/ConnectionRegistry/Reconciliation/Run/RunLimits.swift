@@ -7,6 +7,8 @@ struct RunLimits: Sendable, Hashable {
   var screening: Duration = .seconds(5)
   /// About how many rows a part of an index has, where the whole takes too long.
   var indexPart = 1_000_000
+  /// With how many ids a slice begins when a listing that is read to its end is held against the connections.
+  var listingSlice = 20_000
   /// How long the whole table `terra_users` may take a run of the schedule: less than a lease, for nothing renews it while
   /// the other database says nothing.
   var terraUsers: Duration = .seconds(60)

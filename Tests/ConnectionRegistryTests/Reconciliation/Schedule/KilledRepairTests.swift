@@ -60,7 +60,10 @@ import Testing
       for slug in slugs { _ = try await stage.registry.reconciliations.run(tenant: slug, asksProvider: true) }
       try await stage.letPassWithListings(seconds: 700)
       let now = Date()
-      let undisturbed = KilledRunTests.mortal(stage, statements: .max, at: now)
+      // A listing of four is compared in several slices.
+      var limits = RunLimits()
+      limits.listingSlice = 1
+      let undisturbed = KilledRunTests.mortal(stage, statements: .max, at: now, limits: limits)
       let run = try await undisturbed.reconciliations.run(tenant: slugs[0], asksProvider: true, repair: .safe)
       #expect(run.outcome == .complete && run.repaired == 3 && run.remarks.count == 1, "\(run)")
       let expected = try await Self.dump(stage, slugs[0])
@@ -71,7 +74,7 @@ import Testing
       let moments = Self.isWhole ? Array(0...count) : victims.indices.map { $0 * count / slugs.count }
       try #require(moments.count <= victims.count, "\(count) statements take more tenants")
       for (statements, slug) in zip(moments, victims) {
-        let victim = KilledRunTests.mortal(stage, statements: statements, at: now)
+        let victim = KilledRunTests.mortal(stage, statements: statements, at: now, limits: limits)
         await #expect(throws: (any Error).self) {
           _ = try await victim.reconciliations.run(tenant: slug, asksProvider: true, repair: .safe)
         }
@@ -79,7 +82,7 @@ import Testing
           "SELECT 1 FROM registry.reconciliation_run WHERE tenant_id = $1 AND repair = 'safe' AND outcome = 'complete'",
           [.uuid(TenantID.of(slug: slug))])
         if runs.isEmpty {
-          let heir = KilledRunTests.mortal(stage, statements: .max, at: now + 121)
+          let heir = KilledRunTests.mortal(stage, statements: .max, at: now + 121, limits: limits)
           _ = try await heir.reconciliations.run(tenant: slug, asksProvider: true, repair: .safe)
         }
         let state = try await Self.dump(stage, slug)

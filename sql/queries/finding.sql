@@ -167,3 +167,17 @@ SELECT f.announced_status, f.status, f.finding_id, f.kind, f.severity, f.reason_
 FROM registry.finding f
 WHERE f.tenant_id = $1::uuid
   AND f.is_unannounced;
+
+-- name: finding_listing
+-- long: yes
+-- What listing $2 said of the connection $3, as long as its users are kept.
+SELECT l.listing_id, l.outcome IN ('copying', 'copied') AS is_copy, $3::text AS user_id,
+  coalesce(u.asked_at, l.started_at) AS asked_at,
+  CASE WHEN u.user_id IS NOT NULL THEN true
+       WHEN EXISTS (SELECT FROM registry.provider_listing_user k WHERE k.tenant_id = $1 AND k.listing_id = l.listing_id)
+       THEN false END AS is_listed,
+  coalesce(u.conflicting, false) AS conflicting, u.reference_id, u.resource, u.scopes, u.active
+FROM registry.provider_listing l
+LEFT JOIN registry.provider_listing_user u
+  ON u.tenant_id = $1 AND u.listing_id = l.listing_id AND u.user_id = $3
+WHERE l.tenant_id = $1::uuid AND l.listing_id = $2::uuid;

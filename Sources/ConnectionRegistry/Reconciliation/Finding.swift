@@ -13,11 +13,11 @@ public struct Finding: Sendable, Hashable, Codable {
 
   /// Something that shows it.
   public struct Evidence: Sendable, Hashable, Codable {
-    /// `session`, `event`, `callback`, `receipt`, `user_id` or `tenant`.
+    /// `session`, `event`, `callback`, `receipt`, `user_id`, `listing` or `tenant`.
     public var type: String
     /// Its id, with which one command shows it.
     public var id: String
-    /// When it was recorded.
+    /// When it was recorded; of a listing, and of a connection beside one, the moment before Terra was first asked for it.
     public var at: Date
   }
 
@@ -125,4 +125,6 @@ public struct FindingDetail: Sendable, Codable {
   public var receipts: [WebhookReceipt]
   /// The connections among its evidence, and the one it is about.
   public var connections: [Connection]
+  /// What the listings among its evidence said of the connection it is about.
+  public var listings: [ListedConnection]
 }

@@ -91,7 +91,7 @@ public struct Findings: Sendable {
     let id = PostgresParameter.uuid(tenant.id)
     let grace = PostgresParameter.double(timing.grace(of: tenant))
     var detail = FindingDetail(
-      finding: finding, sessions: [], events: [], callbacks: [], receipts: [], connections: [])
+      finding: finding, sessions: [], events: [], callbacks: [], receipts: [], connections: [], listings: [])
     var asked: [(String, BoundStatement)] = []
     var connections = finding.subject.type == "user_id" ? [finding.subject.id] : []
     for witness in finding.evidence {
@@ -103,6 +103,8 @@ public struct Findings: Sendable {
         case "event": asked.append((witness.type, AuthEvents.one(id, uuid)))
         case "callback": asked.append((witness.type, RedirectCallbacks.one(id, grace: grace, uuid)))
         case "receipt": asked.append((witness.type, WebhookReceipts.one(id, uuid)))
+        case "listing":
+          asked.append((witness.type, RegistryStatements.findingListing(id, .uuid(uuid), .text(finding.subject.id))))
         default: break
         }
       }
@@ -118,6 +120,7 @@ public struct Findings: Sendable {
         case "event": detail.events.append(try AuthEvent(row: row))
         case "callback": detail.callbacks.append(try RedirectCallback(row: row))
         case "receipt": detail.receipts.append(try WebhookReceipt(row: row))
+        case "listing": detail.listings.append(try ListedConnection(row: row))
         default: detail.connections.append(try Connection(row: row))
         }
       }

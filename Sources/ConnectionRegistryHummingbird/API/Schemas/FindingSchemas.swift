@@ -38,10 +38,31 @@ enum FindingSchemas {
   ])
 
   static let evidence = APISchema.object([
-    .required("type", .text(), "session, event, callback, receipt, user_id or tenant."),
+    .required("type", .text(), "session, event, callback, receipt, user_id, listing or tenant."),
     .required("id", .text(), "Its id."),
-    .required("at", .time, "When it was recorded."),
+    .required("at", .time, "When it was recorded; of a listing when Terra was first asked for it."),
   ])
+
+  static let listed = APISchema.named(
+    "ListedConnection",
+    .object([
+      .required("listing_id", .uuid, "The listing."),
+      .required(
+        "source", .choice(of: ListedConnection.Source.self),
+        "Terra's API, or a copy of the table `terra_users`, which proves no absence."),
+      .required(
+        "asked_at", .time,
+        "The moment before Terra was asked: for the page that holds the connection, else for the first."),
+      .required("user_id", .text(), "The connection."),
+      .optional(
+        "is_listed", .boolean,
+        "Whether the listing holds it; absent where it is not kept any more: the last two complete ones are."),
+      .required("is_conflicting", .boolean, "Whether it holds the connection several times, in different ways."),
+      .optional("reference_id", .text(), "The app user whom Terra names."),
+      .optional("resource", .text(), "The resource, as Terra spells it."),
+      .optional("scopes", .text(), "The scopes granted, separated by commas."),
+      .optional("is_active", .boolean, "Whether Terra takes in data for it."),
+    ]))
 
   static let repair = APISchema.object([
     .required(
@@ -68,6 +89,8 @@ enum FindingSchemas {
       .required("callbacks", .list(of: CallbackSchemas.callback), "The callbacks among its evidence."),
       .required("receipts", .list(of: EventSchemas.receipt), "The receipts among its evidence."),
       .required("connections", .list(of: ConnectionSchemas.connection), "The connections among its evidence."),
+      .required(
+        "listings", .list(of: listed), "What the listings of Terra's among its evidence said of the connection."),
     ]))
 
   static let newUndo = APISchema.named(

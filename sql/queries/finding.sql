@@ -114,7 +114,7 @@ SELECT t.tenant_id FROM registry.tenant t WHERE t.tenant_id = $1::uuid FOR KEY S
 -- What a repair has tried and left open, why, and the correction that it wrote nevertheless.
 UPDATE registry.finding
 SET repair_act = 'left', repair_reason = $3::text, repair_at = now(), repair_correction = $4::uuid
-WHERE tenant_id = $1::uuid AND finding_id = $2::uuid AND status = 'open';
+WHERE tenant_id = $1::uuid AND finding_id = $2::uuid AND status IN ('open', 'acknowledged');
 
 -- name: finding_repair_made
 -- The correction by which the finding was repaired, and what the connection's registers say since.

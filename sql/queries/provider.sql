@@ -249,7 +249,7 @@ observed AS (
 -- name: repair_candidates
 -- long: yes
 -- Open findings that an answer of Terra's can settle, with the ids to ask about, oldest first, after ($3, $4), all of them
--- or those of $6.
+-- or those of $6, which may be acknowledged.
 SELECT f.finding_id, f.kind, f.reason_code, f.subject_type, f.subject, f.first_seen_at, t.user_id, t.session_id,
   t.reference_id, t.resource, t.multi_auth, t.session_at, t.claims, c.status, c.recorded_at
 FROM registry.finding f
@@ -268,9 +268,10 @@ LEFT JOIN LATERAL (
   WHERE f.subject_type = 'session' AND s.tenant_id = $1 AND s.session_id = f.subject::uuid
 ) t ON true
 LEFT JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = t.user_id
-WHERE f.tenant_id = $1::uuid AND f.status = 'open' AND f.kind = ANY ($2::text[])
+WHERE f.tenant_id = $1::uuid AND (f.status = 'open' OR $6::uuid[] IS NOT NULL AND f.status = 'acknowledged')
+  AND f.kind = ANY ($2::text[])
   AND ($3::timestamptz IS NULL OR (f.first_seen_at, f.finding_id) > ($3, $4::uuid))
-  AND ($6::uuid[] IS NULL OR f.finding_id = ANY ($6))
+  AND ($6 IS NULL OR f.finding_id = ANY ($6))
 ORDER BY f.first_seen_at, f.finding_id LIMIT $5::bigint;
 
 -- name: correction_insert_if_live

@@ -56,7 +56,7 @@ public struct RegistryError: Error, Sendable, Hashable {
     public static let schemaNewer = Code(description: "schema_newer", httpStatus: 503)
     /// A reconciliation of the tenant is under way.
     public static let alreadyRunning = Code(description: "already_running", httpStatus: 409)
-    /// The finding has vanished or was repaired, so there is nothing left to acknowledge.
+    /// The finding has vanished or was repaired, so there is nothing left to acknowledge or repair.
     public static let findingResolved = Code(description: "finding_resolved", httpStatus: 409)
     /// The repair of a finding cannot be taken back: it no longer holds, something newer came, or Terra says otherwise.
     public static let repairNotUndoable = Code(description: "repair_not_undoable", httpStatus: 409)

@@ -28,7 +28,7 @@ import Testing
     ("delivery", ["list", "show", "retry", "replay"]),
     ("callback", ["list", "show"]), ("change", ["list", "follow"]),
     ("reconcile", ["run", "list", "show", "schedule", "pause", "resume"]),
-    ("finding", ["list", "show", "acknowledge", "undo"]),
+    ("finding", ["list", "show", "acknowledge", "repair", "undo"]),
   ])
   func namesTheVerbs(noun: String, verbs: [String]) async throws {
     let help = try await CommandLineTool.run([noun, "--help"], database: nil)

@@ -2,6 +2,7 @@ public import Foundation
 import RegistryModel
 import RegistryPostgres
 import RegistrySQL
+import RegistryTerra
 
 extension Reconciliations {
   /// Takes the effect of a finding's repair back, by a later correction, where Terra's answer of now allows it.
@@ -36,7 +37,11 @@ extension Reconciliations {
     let decision = UndoDecision(made: made)
     if let refusal = decision.refusal { throw Self.notUndoable(refusal) }
     let asked = timing.now()
-    try await ask(decision, slug, tenant)
+    do {
+      try await ask(decision, slug, tenant)
+    } catch let error as TerraAPIError {
+      throw TerraRefusal(error, namesResource: false).problem
+    }
     let correctionID = UUID.version7()
     let instant = Instant(asked).advanced(by: .zero - ObservedFact.clockError)
     let key = OrderKey(instant: instant, rank: .correction, factID: correctionID.text)

@@ -5,9 +5,16 @@ import RegistryPostgres
 /// A finding that an answer of Terra's may settle, and what is known of the connection to ask about.
 struct RepairCase: Sendable, Hashable {
   /// The kinds of findings that an answer of Terra's may settle.
-  static let kinds: [FindingKind] = [
-    .missingLocally, .missingAtProvider, .statusDrift, .callbackWithoutEvent, .staleSession,
-  ]
+  static let kinds = FindingKind.allCases.filter { family(of: $0) != nil }
+
+  /// By which family of subjects findings of a kind are judged, where an answer of Terra's may settle them.
+  static func family(of kind: FindingKind) -> SubjectFamily? {
+    switch kind {
+    case .missingLocally, .missingAtProvider, .statusDrift: .listing
+    case .callbackWithoutEvent, .staleSession: .session
+    default: nil
+    }
+  }
 
   /// Where a finding stands among those that are repaired, oldest first.
   struct Place: Sendable, Hashable, Comparable {

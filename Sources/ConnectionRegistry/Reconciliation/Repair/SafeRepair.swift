@@ -11,8 +11,10 @@ struct SafeRepair: Sendable {
   let database: RegistryDatabase
   let tenant: Tenant
   let questions: TerraQuestions
-  /// The run in whose name it is done.
-  let runID: UUID
+  /// The run in whose name it is done; nil where somebody asked for it by itself.
+  let runID: UUID?
+  /// Who does it, for the audit.
+  var actor = Self.source
   let isDryRun: Bool
   /// Why absence from the last listing does not count; nil where it does.
   let absenceDoubt: String?
@@ -23,7 +25,7 @@ struct SafeRepair: Sendable {
 
   /// How many findings are read at a time.
   static let slice = 200
-  /// Through which surface corrections come, and who makes repairs, for the audit.
+  /// Through which surface corrections come, and who makes a run's repairs, for the audit.
   static let source = "reconcile"
 
   /// What became of the findings, and why it ended early.
@@ -47,7 +49,7 @@ struct SafeRepair: Sendable {
       try Task.checkCancellation()
       switch try await take(repair, hasProof: &hasProof) {
       case .dealtWith(let done): outcome.repairs.append(done)
-      case .interrupted(let reason):
+      case .interrupted(let reason, _):
         outcome.interruption = reason
         return outcome
       }
@@ -68,8 +70,8 @@ struct SafeRepair: Sendable {
   /// What came of one finding.
   enum Step: Sendable {
     case dealtWith(Repair)
-    /// Terra cannot be asked about this one and those after it: why.
-    case interrupted(String)
+    /// Terra cannot be asked about this one and those after it: why, and by what; nil is by what Terra answers.
+    case interrupted(String, by: (any Error)?)
   }
 
   /// Those of some findings that are open and that an answer of Terra's may settle.
@@ -118,16 +120,17 @@ struct SafeRepair: Sendable {
         guard try await isOwnEnvironment() else {
           return .interrupted(
             "Terra knows none of the connections that its listing held and that signed events speak of: the key may be that "
-              + "of another environment, and nothing is ended.")
+              + "of another environment, and nothing is ended.", by: nil)
         }
         hasProof = true
       }
       return .dealtWith(try await settle(repair))
     } catch let error as TerraAPIError {
-      return .interrupted("Terra could not be asked about every finding: \(error).")
+      return .interrupted("Terra could not be asked about every finding: \(error).", by: error)
     } catch let error as RegistryError where error.code == .secretUnreadable {
       return .interrupted(
-        tenant.remark("Terra was not asked about findings that its answer may settle", forWantOfCredentials: error))
+        tenant.remark("Terra was not asked about findings that its answer may settle", forWantOfCredentials: error),
+        by: error)
     }
   }
 
@@ -249,12 +252,12 @@ struct SafeRepair: Sendable {
   ) async throws -> Bool {
     let (id, run) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(runID))
     let act: Repair.Act = isLive ? .confirmed : .ended
-    let audit = AuditEntry(
-      actor: Self.source, action: "finding.repair", subject: repair.findingID.text,
+    var audit = AuditEntry(
+      actor: actor, action: "finding.repair", subject: repair.findingID.text,
       detail: [
         "act": act.rawValue, "correction": correctionID.text, "kind": repair.kind.rawValue, "reason": reason,
-        "run": runID.text,
       ])
+    audit.detail["run"] = runID?.text
     let closing = [
       RegistryStatements.findingRepaired(
         id, .uuid(repair.findingID), run, .text(userID), .uuid(correctionID), .bool(isLive), .text(reason)),
@@ -266,7 +269,8 @@ struct SafeRepair: Sendable {
   }
 
   private func evidence(_ repair: RepairCase) -> String {
-    #"{"finding":"\#(repair.findingID.text)","run":"\#(runID.text)"}"#
+    let run = runID.map { #","run":"\#($0.text)""# } ?? ""
+    return #"{"finding":"\#(repair.findingID.text)"\#(run)}"#
   }
 }
 

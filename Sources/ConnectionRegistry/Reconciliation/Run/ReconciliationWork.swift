@@ -203,7 +203,7 @@ struct ReconciliationWork {
             id, .uuid(done.findingID), .text(done.reason), .uuid(done.correctionID))
         ]
       }
-    case .interrupted(let reason):
+    case .interrupted(let reason, _):
       // Nobody goes on with these: the next run asks again.
       claim.repairedTo = RepairCase.Place(firstSeenAt: .distantFuture, findingID: next.findingID)
       claim.remark(reason)

@@ -7,7 +7,7 @@ public import RegistryModel
 struct FindingCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "finding", abstract: "Findings: where events, callbacks and sessions disagree.",
-    subcommands: [List.self, Show.self, Acknowledge.self, Undo.self])
+    subcommands: [List.self, Show.self, Acknowledge.self, Repair.self, Undo.self])
 }
 
 extension FindingKind: ExpressibleByArgument {}

@@ -21,7 +21,12 @@
     func onlyWhatDiffersIsFoundInConstantMemory(users: Int) async throws {
       let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
         [users = users as Int, database = TestDatabase.current as String] in
-        try await TestDatabase.$current.withValue(database) { try await LargeListingTests.compare(users) }
+        do {
+          try await TestDatabase.$current.withValue(database) { try await LargeListingTests.compare(users) }
+        } catch {
+          // What is thrown here ends the process without a word.
+          Issue.record(error)
+        }
       }
       print(String(decoding: result?.standardOutputContent ?? [], as: UTF8.self))
     }

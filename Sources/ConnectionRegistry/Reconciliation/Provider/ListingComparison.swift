@@ -3,8 +3,8 @@ import RegistryPostgres
 import RegistrySQL
 
 /// Holds a listing that was read to its end against the connections, by slices of their ids: no statement grows with the
-/// tenant, so that none outlasts the lease of a run, which each slice renews. What a slice has done may be done again, by
-/// whoever goes on.
+/// tenant, so that none takes longer than a call may, and each renews the lease of the run. What a slice has done may be done
+/// again, by whoever goes on.
 struct ListingComparison: Sendable {
   let tenantID: UUID
   let listing: UUID

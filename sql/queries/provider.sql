@@ -77,22 +77,32 @@ SELECT
 FROM registry.connection c
 CROSS JOIN LATERAL (SELECT c.alive_key IS NOT NULL OR c.data_key IS NOT NULL AS is_signed) s
 LEFT JOIN previous p ON true
--- The bounds stand with each table, so that none is read beyond them.
-LEFT JOIN registry.provider_listing_user u ON u.tenant_id = $1 AND u.listing_id = $2 AND u.user_id = c.user_id
-  AND u.user_id > $3::text AND ($4::text IS NULL OR u.user_id <= $4)
-LEFT JOIN registry.provider_listing_user b
-  ON b.tenant_id = $1 AND b.listing_id = p.listing_id AND b.user_id = c.user_id
-  AND b.user_id > $3::text AND ($4::text IS NULL OR b.user_id <= $4)
+-- Looked up one by one: past what the statistics of a listing just written know, the planner expects a single row, and would
+-- compare all with all.
+LEFT JOIN LATERAL (
+  SELECT x.user_id FROM registry.provider_listing_user x
+  WHERE x.tenant_id = $1 AND x.listing_id = $2 AND x.user_id = c.user_id OFFSET 0) u ON true
+LEFT JOIN LATERAL (
+  SELECT x.user_id FROM registry.provider_listing_user x
+  WHERE x.tenant_id = $1 AND x.listing_id = p.listing_id AND x.user_id = c.user_id OFFSET 0) b ON true
 WHERE c.tenant_id = $1 AND c.user_id > $3::text AND ($4::text IS NULL OR c.user_id <= $4) AND c.status IN ('active', 'degraded')
   AND c.recorded_at < (SELECT l.started_at FROM registry.provider_listing l WHERE l.tenant_id = $1 AND l.listing_id = $2);
 
 -- name: provider_difference_collect
 -- long: yes
 -- Of the ids after $3 up to $4. What differed in the listing before has differed since then.
+WITH other AS MATERIALIZED (
+  SELECT l.listing_id FROM registry.provider_listing l
+  WHERE l.tenant_id = $1::uuid AND l.listing_id <> $2::uuid AND EXISTS (
+    SELECT FROM registry.provider_difference d WHERE d.tenant_id = $1 AND d.listing_id = l.listing_id)
+)
 INSERT INTO registry.provider_difference (tenant_id, listing_id, user_id, since)
 SELECT $1::uuid, $2::uuid, coalesce(u.user_id, c.user_id), coalesce((
-    SELECT min(d.since) FROM registry.provider_difference d
-    WHERE d.tenant_id = $1 AND d.listing_id <> $2 AND d.user_id = coalesce(u.user_id, c.user_id)), u.asked_at)
+    SELECT min(d.since) FROM other o
+    CROSS JOIN LATERAL (
+      SELECT x.since FROM registry.provider_difference x
+      WHERE x.tenant_id = $1 AND x.listing_id = o.listing_id AND x.user_id = coalesce(u.user_id, c.user_id) OFFSET 0) d),
+    u.asked_at)
 FROM (SELECT x.user_id, x.reference_id, x.resource, x.active, x.conflicting, x.asked_at FROM registry.provider_listing_user x
       WHERE x.tenant_id = $1 AND x.listing_id = $2 AND x.user_id > $3::text AND ($4::text IS NULL OR x.user_id <= $4)) u
 FULL JOIN (SELECT x.user_id, x.reference_id, x.resource, x.status FROM registry.connection x

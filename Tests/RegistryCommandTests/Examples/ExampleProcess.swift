@@ -6,7 +6,7 @@ import SystemPackage
 import TestDatabase
 import Testing
 
-/// A program of `Examples/`, built beside the tests, as a process of its own.
+/// A program of `Examples/` as a process of its own.
 enum ExampleProcess {
   /// Its output, line by line.
   typealias Lines = AsyncStream<String>.AsyncIterator
@@ -15,18 +15,19 @@ enum ExampleProcess {
   ///
   /// - Parameters:
   ///   - name: The program's target.
+  ///   - directory: Where it was built; nil is beside the tests.
   ///   - arguments: Its arguments.
-  ///   - database: Its database.
+  ///   - database: Its database; nil gives none.
   ///   - environment: More variables.
   ///   - ends: Whether it ends by itself; else it is told to with SIGTERM after the closure.
   ///   - body: Reads its lines.
   /// - Returns: What the closure returns.
   /// - Throws: What the closure throws.
   static func with<Value: Sendable>(
-    _ name: String, _ arguments: [String] = [], database: String, environment: [String: String], ends: Bool = false,
-    _ body: (inout Lines) async throws -> Value
+    _ name: String, in directory: URL? = nil, _ arguments: [String] = [], database: String?,
+    environment: [String: String], ends: Bool = false, _ body: (inout Lines) async throws -> Value
   ) async throws -> Value {
-    let path = URL(filePath: CommandLineTool.path).deletingLastPathComponent().appending(path: name).path
+    let path = (directory ?? URL(filePath: CommandLineTool.path).deletingLastPathComponent()).appending(path: name).path
     let record = try await Subprocess.run(
       .path(FilePath(path)), arguments: Arguments(arguments),
       environment: CommandLineTool.environment(database: database, environment), input: .none, output: .sequence,

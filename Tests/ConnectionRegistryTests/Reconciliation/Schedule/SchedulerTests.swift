@@ -89,7 +89,6 @@ import Testing
     let turns = byTenant[large]?.count ?? 0
     let runs = byTenant[large]?.filter(\.isFirst).count ?? 0
     #expect(turns > runs, "the large tenant takes several slices a run")
-    #expect(longest < 5)
     delays.sort()
     let median = delays[delays.count / 2]
     #expect(median <= max(longest, load.sliceBudget.inSeconds), "median \(median) s, longest slice \(longest) s")

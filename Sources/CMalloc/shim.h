@@ -6,7 +6,7 @@
 #include <malloc.h>
 #endif
 
-/// Lets no more than so many arenas share the threads' allocations, unless the environment says how many (mallopt(3)). Returns
+/// Lets no more than so many arenas share the threads' allocations, unless MALLOC_ARENA_MAX says how many (mallopt(3)). Returns
 /// whether it was done: another C library has none.
 static inline int registry_limit_arenas(int count) {
 #if defined(__GLIBC__)

@@ -170,11 +170,16 @@ WHERE f.tenant_id = $1::uuid
 
 -- name: finding_listing
 -- long: yes
--- What listing $2 said of the connection $3, as long as its users are kept.
+-- What listing $2 said of the connection $3, as long as its users are kept: those of others may be gone in part.
 SELECT l.listing_id, l.outcome IN ('copying', 'copied') AS is_copy, $3::text AS user_id,
   coalesce(u.asked_at, l.started_at) AS asked_at,
   CASE WHEN u.user_id IS NOT NULL THEN true
-       WHEN EXISTS (SELECT FROM registry.provider_listing_user k WHERE k.tenant_id = $1 AND k.listing_id = l.listing_id)
+       WHEN l.listing_id IN (
+              SELECT k.listing_id FROM registry.provider_listing k
+              WHERE k.tenant_id = $1 AND k.outcome = 'complete' ORDER BY k.started_at DESC, k.listing_id DESC LIMIT 2)
+         OR l.listing_id IN (
+              SELECT y.listing_id FROM registry.provider_listing y
+              WHERE y.tenant_id = $1 AND y.outcome = 'copied' ORDER BY y.started_at DESC, y.listing_id DESC LIMIT 1)
        THEN false END AS is_listed,
   coalesce(u.conflicting, false) AS conflicting, u.reference_id, u.resource, u.scopes, u.active
 FROM registry.provider_listing l

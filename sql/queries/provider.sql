@@ -35,8 +35,9 @@ WHERE tenant_id = $1::uuid AND listing_id = $2::uuid AND outcome = 'reading' AND
 
 -- name: provider_listing_end
 -- long: yes
+-- Repeated, because the answer to a COMMIT was lost, it finds its own outcome.
 UPDATE registry.provider_listing SET outcome = $3::text, reason = $4::text, finished_at = now()
-WHERE tenant_id = $1::uuid AND listing_id = $2::uuid AND outcome = 'reading';
+WHERE tenant_id = $1::uuid AND listing_id = $2::uuid AND outcome IN ('reading', $3);
 
 -- name: provider_listing_slice
 -- long: yes
@@ -93,7 +94,7 @@ WHERE c.tenant_id = $1 AND c.user_id > $3::text AND ($4::text IS NULL OR c.user_
 -- Of the ids after $3 up to $4. What differed in the listing before has differed since then.
 WITH other AS MATERIALIZED (
   SELECT l.listing_id FROM registry.provider_listing l
-  WHERE l.tenant_id = $1::uuid AND l.listing_id <> $2::uuid AND EXISTS (
+  WHERE l.tenant_id = $1::uuid AND l.listing_id <> $2::uuid AND l.outcome IN ('complete', 'copied') AND EXISTS (
     SELECT FROM registry.provider_difference d WHERE d.tenant_id = $1 AND d.listing_id = l.listing_id)
 )
 INSERT INTO registry.provider_difference (tenant_id, listing_id, user_id, since)

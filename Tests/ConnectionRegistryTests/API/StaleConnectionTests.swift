@@ -25,7 +25,7 @@ import Testing
       #expect(try await stale(since: 8_000) == ["never"])
       let shown = try await http.send("GET", "/v1/connections/older", key: key).text("connection.last_data_at")
       let at = try #require(shown.flatMap { try? Date($0, strategy: .iso8601) }, "\(shown ?? "")")
-      #expect((3_600...3_720).contains(-at.timeIntervalSinceNow))
+      #expect((3_600...7_000).contains(-at.timeIntervalSinceNow))
     }
   }
 }

@@ -66,7 +66,9 @@ import Testing
     }
   }
 
-  @Test func goesOnWhenAProcessIsKilledInTheMiddleOfARun() async throws {
+  /// Among the long ones: beside all other tests it has once not come to its end within twenty minutes.
+  @Test(.enabled(if: ProcessInfo.processInfo.environment["REGISTRY_TEST_ALL"] == "1"))
+  func goesOnWhenAProcessIsKilledInTheMiddleOfARun() async throws {
     let deployment = try await Deployment.make()
     for slug in Self.tenants.dropFirst() { try await deployment.addTenant(slug) }
     try await deployment.execute(Self.instruments)

@@ -194,11 +194,14 @@ struct ProviderPass: Sendable {
       return try await giveUp(reading, ListingAssessment.Doubt.nothingConfirmed.sentence)
     }
     try await comparison.collect()
-    _ = try await run([
+    let ended = try await run([
       advance(reading, asked: asked),
       RegistryStatements.providerListingEnd(id, listing, .text("complete"), .text(assessment.doubt?.sentence)),
       RegistryStatements.providerDifferenceForget(id),
     ])
+    guard ended.count == 3, ended[1].affectedRows == 1 else {
+      return .incomplete("Terra's listing was given up by another process meanwhile.")
+    }
     try await comparison.forgetOthers()
     return .complete(reading.id, assessment)
   }

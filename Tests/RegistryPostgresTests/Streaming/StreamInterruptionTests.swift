@@ -101,7 +101,7 @@ struct StreamInterruptionTests {
       let running = Task {
         try await pool.withConnection { connection in
           try await Self.run(
-            stage, on: connection, until: cause == .deadline ? .now + .seconds(3) : nil, hasBegun: hasBegun)
+            stage, on: connection, until: cause == .deadline ? .now + .seconds(10) : nil, hasBegun: hasBegun)
         }
       }
       for await _ in begun { break }

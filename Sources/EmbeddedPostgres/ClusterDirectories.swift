@@ -66,9 +66,7 @@ struct ClusterDirectories: Sendable {
         guard status.isDirectory else { throw unusable("\(prefix) is not a directory") }
         continue
       }
-      guard mkdir(prefix, 0o700) == 0 else { throw unusable("\(prefix) cannot be made: \(systemErrorText())") }
-      let mode: mode_t = dropsRoot ? 0o711 : prefix == state ? 0o700 : 0o755
-      guard chmod(prefix, mode) == 0 else { throw unusable("\(prefix): \(systemErrorText())") }
+      try makeVisible(prefix, mode: dropsRoot ? 0o711 : prefix == state ? 0o700 : 0o755)
     }
     guard access(state, W_OK | X_OK) == 0 else { throw unusable("it cannot be written: \(systemErrorText())") }
     if dropsRoot, let closed = FileStatus.firstUnreachable(on: state, by: account) {
@@ -77,6 +75,22 @@ struct ClusterDirectories: Sendable {
         "PostgreSQL refuses to run as root, so it runs as \(account.name), and \(account.name) may not enter \(closed), "
           + "which holds the state directory \(state). Choose another one with REGISTRY_STATE_DIR (for example "
           + "/var/lib/connection-registry), or open it (chmod a+x \(closed)).")
+    }
+  }
+
+  /// Makes a directory that has its mode from the moment it can be seen: others who start at the same time judge it by its
+  /// mode, and would find it closed between `mkdir` and `chmod`. One that has appeared meanwhile is theirs, and as good.
+  private func makeVisible(_ path: String, mode: mode_t) throws(EmbeddedPostgresError) {
+    var template = Array("\(path).XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw unusable("\(path) cannot be made: \(systemErrorText())") }
+    let unnamed = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    guard chmod(unnamed, mode) == 0, rename(unnamed, path) == 0 else {
+      let reason = systemErrorText()
+      rmdir(unnamed)
+      guard FileStatus(path, followingLinks: true)?.isDirectory == true else {
+        throw unusable("\(path) cannot be made: \(reason)")
+      }
+      return
     }
   }
 

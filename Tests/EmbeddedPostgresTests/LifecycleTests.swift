@@ -1,6 +1,7 @@
-import EmbeddedPostgres
 import Foundation
 import Testing
+
+@testable import EmbeddedPostgres
 
 @Suite("The life of a private cluster")
 struct LifecycleTests {
@@ -118,6 +119,33 @@ struct LifecycleTests {
         try await cluster.stop()
       }
       #expect(!directory.hasServer())
+    }
+  }
+
+  @Test("Whoever sees the state directory sees it with its mode, however early")
+  func stateDirectoryAppearsWithItsMode() async throws {
+    try await StateDirectory.with { directory in
+      let account = try #require(geteuid() == 0 ? ServerAccount(named: "postgres") : ServerAccount.current())
+      for round in 0..<500 {
+        let directories = try ClusterDirectories(directory.configuration("parent-\(round)/state"))
+        let parent = directory.path + "/parent-\(round)"
+        let (watching, watcher) = AsyncStream.makeStream(of: Void.self)
+        async let seen = {
+          var status: FileStatus?
+          repeat {
+            status = FileStatus(parent)
+            watcher.finish()
+          } while status == nil && !Task.isCancelled
+          return status?.permissions
+        }()
+        for await _ in watching {}
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          for _ in 0..<2 { group.addTask { try directories.makeStateDirectory(account: account) } }
+          try await group.waitForAll()
+        }
+        #expect(await seen == (geteuid() == 0 ? 0o711 : 0o755))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: parent) == ["state"])
+      }
     }
   }
 

@@ -108,10 +108,7 @@ import Testing
     try await stage.sandbox.deauthenticate(tenant: stage.slug, userID: ids[2])
     let unknown = try await stage.sandbox.connectOutsideSession(
       tenant: stage.slug, referenceID: "person-x", resource: "GARMIN", account: "account-x")
-    for _ in 0..<2 {
-      try await stage.letPassWithListings(seconds: 7 * 3_600)
-      try await stage.pass()
-    }
+    try await stage.listTwice()
     try await stage.letPassWithListings(seconds: 7 * 3_600)
     return (ids[2], unknown)
   }

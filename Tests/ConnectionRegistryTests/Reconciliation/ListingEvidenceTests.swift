@@ -21,10 +21,7 @@ import Testing
         "UPDATE registry.connection SET reference_id = 'somebody-else' WHERE user_id = $1", [.text(ids[0])])
       try await stage.sandbox.deauthenticate(tenant: stage.slug, userID: ids[1])
       await stage.sandbox.waitUntilIdle()
-      for _ in 0..<2 {
-        try await stage.letPassWithListings(seconds: 7 * 3_600)
-        try await stage.pass()
-      }
+      try await stage.listTwice()
       try await stage.run()
       let found = try await stage.openFindings()
       let drift = try #require(found.first { $0.kind == .statusDrift })
@@ -55,10 +52,7 @@ import Testing
         absent.map { $0["listing_id"] as? String } == missing.evidence.filter { $0.type == "listing" }.map(\.id))
 
       // A listing that is not kept any more says nothing about anybody.
-      for _ in 0..<2 {
-        try await stage.letPassWithListings(seconds: 7 * 3_600)
-        try await stage.pass()
-      }
+      try await stage.listTwice()
       let later = Self.members(try await http.send("GET", "/v1/findings/\(drift.id.text)", key: key))
       #expect(later.count == 1 && later.first?["is_listed"] == nil && later.first?["reference_id"] == nil, "\(later)")
     }

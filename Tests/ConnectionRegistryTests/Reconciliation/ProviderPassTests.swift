@@ -367,6 +367,14 @@ extension Stage {
     }
   }
 
+  /// Terra's users are listed twice, so far apart that what neither listing holds counts as absent.
+  func listTwice() async throws {
+    for _ in 0..<2 {
+      try await letPassWithListings(seconds: 7 * 3_600)
+      try await pass()
+    }
+  }
+
   /// The person logs in at Terra and approves.
   func approve(_ opened: OpenedSession) async throws {
     let attempt = try #require(await sandbox.attempt(loginURL: opened.session.authURL ?? ""))

@@ -25,10 +25,7 @@ extension Stage {
     let ids = try await connectAndImport(2)
     try await sandbox.deauthenticate(tenant: slug, userID: ids[0])
     await sandbox.waitUntilIdle()
-    for _ in 0..<2 {
-      try await letPassWithListings(seconds: 7 * 3_600)
-      try await pass()
-    }
+    try await listTwice()
     try await run()
     return (ids[0], ids[1])
   }

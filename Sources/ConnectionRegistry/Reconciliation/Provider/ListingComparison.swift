@@ -2,8 +2,8 @@ import Foundation
 import RegistryPostgres
 import RegistrySQL
 
-/// Holds a listing that was read to its end against the connections, by slices of their ids: no statement grows with the
-/// tenant, so that none takes longer than a call may, and each renews the lease of the run. What a slice has done may be done
+/// Holds a listing that was read to its end against the connections, by slices of their ids: none of its statements grows with
+/// the tenant, so that none takes longer than a call may, and each renews the lease of the run. What a slice has done may be done
 /// again, by whoever goes on.
 struct ListingComparison: Sendable {
   let tenantID: UUID

@@ -194,7 +194,10 @@ struct SafeRepair: Sendable {
       guard
         try await write(
           fact.statements(tenantID: tenant.id), fact.correctionID, repair, user.userID, reason, isLive: true)
-      else { return repair.left(.leave("A later fact says that it has ended."), fact.correctionID) }
+      else {
+        return repair.left(
+          .leave("A later fact says that it has ended, or somebody else has repaired it meanwhile."), fact.correctionID)
+      }
       return repair.done(.confirmed, reason, fact.correctionID)
     case .end:
       let reason = "Two complete listings do not hold it, and Terra, asked about it, does not know it."

@@ -86,8 +86,11 @@ def complete_listings(pages, known_at):
             reading = Listing(page["at"])
         if page["status"] == 429 or page["status"] >= 500:
             continue
+        if page["users"] is None:  # an answer that says nothing: what was read before it is gone on with
+            reading = reading if reading.expects else None
+            continue
         is_short = page["next"] is None and page["last"] is not None and page["last"] > page["page"]
-        if page["users"] is None or page["next"] not in (None, page["page"] + 1) or is_short:
+        if page["next"] not in (None, page["page"] + 1) or is_short:
             reading = None
             continue
         reading.keep(page)
@@ -96,7 +99,7 @@ def complete_listings(pages, known_at):
             continue
         reading.ended = page["at"]
         known = known_at(page["at"])
-        older = [u for u in known.registers.live if known.heard[u] < reading.started]
+        older = [u for u in known.registers.live if known.recorded[u] < reading.started]
         # One that holds none of them is of strangers: it proves nothing and is compared with nothing.
         if not older or any(u in reading.users for u in older):
             complete.append(reading)

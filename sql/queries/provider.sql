@@ -1,8 +1,9 @@
 -- name: provider_listing_under_way
 -- long: yes
--- A reading that was begun and not ended; one that is older than $2 seconds is of no use any more.
+-- A reading that was begun and not ended; one that is older than $2 seconds is of no use any more, and one of which no page
+-- was read would only be dated too early.
 SELECT l.listing_id, l.next_page, l.pages, l.started_at,
-  l.started_at > now() - make_interval(secs => $2::double precision) AS is_fresh
+  l.next_page > 0 AND l.started_at > now() - make_interval(secs => $2::double precision) AS is_fresh
 FROM registry.provider_listing l
 WHERE l.tenant_id = $1::uuid AND l.outcome = 'reading'
 ORDER BY l.started_at DESC LIMIT 1;
@@ -55,9 +56,10 @@ SELECT least(
 -- long: yes
 -- What decides whether absence from listing $2 may count, of the ids after $3 up to $4: how many live connections it could
 -- hold, how many of these a signed webhook has spoken of, how many of both it does hold, and how many neither it nor the
--- complete listing before it holds. A connection about which something was recorded since the earlier listing began is in
--- neither number of absent ones. What Terra's answers alone have brought here may have come by the key of another
--- environment: it proves nothing.
+-- complete listing before it holds. Data that has come since a listing began takes nobody out of the first numbers: else a
+-- listing of strangers would have nothing to be held against where everybody wears his device. Nobody is
+-- absent twice about whom anything was recorded since the earlier listing began. What Terra's answers alone have brought
+-- here may have come by the key of another environment: it proves nothing.
 WITH previous AS (
   SELECT p.listing_id, p.started_at FROM registry.provider_listing p
   WHERE p.tenant_id = $1 AND p.outcome = 'complete' AND p.listing_id <> $2
@@ -87,7 +89,7 @@ LEFT JOIN LATERAL (
   SELECT x.user_id FROM registry.provider_listing_user x
   WHERE x.tenant_id = $1 AND x.listing_id = p.listing_id AND x.user_id = c.user_id OFFSET 0) b ON true
 WHERE c.tenant_id = $1 AND c.user_id > $3::text AND ($4::text IS NULL OR c.user_id <= $4) AND c.status IN ('active', 'degraded')
-  AND c.recorded_at < (SELECT l.started_at FROM registry.provider_listing l WHERE l.tenant_id = $1 AND l.listing_id = $2);
+  AND c.changed_at < (SELECT l.started_at FROM registry.provider_listing l WHERE l.tenant_id = $1 AND l.listing_id = $2);
 
 -- name: provider_difference_collect
 -- long: yes

@@ -176,6 +176,26 @@ import Testing
     }
   }
 
+  @Test func aListingOfWhichNoPageWasReadIsBegunAnew() async throws {
+    try await withStage { stage in
+      _ = try await stage.connectAndImport(3)
+      try await stage.update { $0.listingFault = .emptyBody }
+      guard case .incomplete = try await stage.pass() else {
+        Issue.record("a listing without a page counts as complete")
+        return
+      }
+      try await stage.letPassWithListings(seconds: 3_600)
+      try await stage.update { $0.listingFault = nil }
+      try await stage.pass()
+      #expect(
+        try await stage.texts(
+          """
+          SELECT concat_ws(' ', outcome, reason, started_at > now() - interval '30 minutes')
+          FROM registry.provider_listing ORDER BY started_at DESC LIMIT 2
+          """) == ["complete t", "given_up No page of it could be read. f"])
+    }
+  }
+
   @Test func anInterruptedListingIsGoneOnWith() async throws {
     try await withStage { stage in
       _ = try await stage.connectAndImport(7, pageSize: 2)

@@ -59,6 +59,28 @@ import Testing
     return runs
   }
 
+  @Test func aListingOfStrangersIsKnownAlsoWhereDataHasComeSinceItBegan() async throws {
+    try await withStage(Self.two) { stage in
+      let ids = try await Self.signed(3, stage)
+      try await Self.strangers(5, stage)
+      try await stage.letPassWithListings(seconds: 700)
+      try await stage.update {
+        ($0.answersAs, $0.listingPageSize, $0.listingFault) = ("globex", 2, .rateLimited)
+      }
+      try await stage.pass()
+      for id in ids { try await stage.expect(Payload.data(id), .data) }
+      try await stage.update { $0.listingFault = nil }
+      guard case .incomplete(let reason) = try await stage.pass() else {
+        Issue.record("a listing of another environment counts as complete")
+        return
+      }
+      #expect(reason == ListingAssessment.Doubt.nothingConfirmed.sentence)
+      try await stage.letPassWithListings(seconds: 700)
+      try await stage.run()
+      #expect(try await stage.openFindings().allSatisfy { $0.kind != .missingLocally })
+    }
+  }
+
   @Test func oneConnectionMadeUnderAWrongKeyEndsNobody() async throws {
     try await withStage(Self.two) { stage in
       let ids = try await Self.signed(5, stage)

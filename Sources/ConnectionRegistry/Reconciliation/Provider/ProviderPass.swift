@@ -152,7 +152,8 @@ struct ProviderPass: Sendable {
       let listing = try row.decode("listing_id", as: UUID.self)
       let page: Int = try row.decode("next_page")
       if try row.decode("is_fresh") { return Reading(id: listing, page: page) }
-      _ = try await end(listing, "given_up", reason: "It was interrupted and not gone on with in time.")
+      let reason = page == 0 ? "No page of it could be read." : "It was interrupted and not gone on with in time."
+      _ = try await end(listing, "given_up", reason: reason)
     }
     let listing = UUID.version7()
     _ = try await database.run(

@@ -47,7 +47,8 @@ struct TerraRefusal: Sendable {
     case .terraRateLimited: "try again later"
     case .terraNotSetUp:
       "Terra answers so where no provider is enabled in the environment: enable one, or try again later"
-    case .terraTimedOut, .terraUnavailable: "it is not the request's fault: try again with the same Idempotency-Key"
+    case .terraTimedOut, .terraUnavailable:
+      "it is not the request's fault: try again (over HTTP with the same Idempotency-Key)"
     case .terraAnswerUnusable: "check the tenant's URLs of Terra"
     default: "see Terra's status"
     }

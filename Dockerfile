@@ -19,8 +19,10 @@ COPY Sources Sources
 COPY Tests Tests
 COPY Benchmarks Benchmarks
 COPY Examples Examples
-# Small code keeps the service's memory small; scripts/bench measures what is built with these options.
-RUN swift build --configuration release --product registry --static-swift-stdlib -Xswiftc -Osize \
+# Small code and packed relocations (DT_RELR, which needs glibc 2.36) keep the service's memory small; scripts/bench measures
+# what is built with these options.
+RUN swift build --configuration release --product registry --static-swift-stdlib -Xswiftc -Osize -Xswiftc -use-ld=lld \
+    -Xlinker -z -Xlinker pack-relative-relocs \
   && install -D --strip "$(swift build --configuration release --show-bin-path)/registry" /image/usr/local/bin/registry
 
 # The same Debian as the build's, because the executable links its libc and libpq.

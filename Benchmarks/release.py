@@ -5,7 +5,8 @@ import sys
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 #: The Dockerfile's own; a test holds them together.
-OPTIONS = ("--configuration", "release", "--product", "registry", "--static-swift-stdlib", "-Xswiftc", "-Osize")
+OPTIONS = ("--configuration", "release", "--product", "registry", "--static-swift-stdlib", "-Xswiftc", "-Osize",
+           "-Xswiftc", "-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs")
 
 
 def executable():

@@ -45,6 +45,8 @@ public struct SandboxEnvironment: Sendable, Hashable, Codable {
   public var signsWithWrongSecret: Bool
   /// What is wrong with the listing of connections; nil for nothing.
   public var listingFault: ListingFault?
+  /// What is wrong with the answers about single connections; nil for nothing.
+  public var userInfoFault: UserInfoFault?
   /// The slug of the environment whose connections the API shows instead of this one's own, as it does where a tenant
   /// was given another environment's key; nil for this one.
   public var answersAs: String?
@@ -94,6 +96,7 @@ public struct SandboxEnvironment: Sendable, Hashable, Codable {
     case answersServerError = "answers_server_error"
     case signsWithWrongSecret = "signs_with_wrong_secret"
     case listingFault = "listing_fault"
+    case userInfoFault = "user_info_fault"
     case listingPageSize = "listing_page_size"
     case answersAs = "answers_as"
     case answersSinglyAs = "answers_singly_as"
@@ -118,6 +121,7 @@ public struct SandboxEnvironment: Sendable, Hashable, Codable {
     self.answersServerError = try values.decodeIfPresent(Bool.self, forKey: .answersServerError) ?? false
     self.signsWithWrongSecret = try values.decodeIfPresent(Bool.self, forKey: .signsWithWrongSecret) ?? false
     self.listingFault = try values.decodeIfPresent(ListingFault.self, forKey: .listingFault)
+    self.userInfoFault = try values.decodeIfPresent(UserInfoFault.self, forKey: .userInfoFault)
     self.answersAs = try values.decodeIfPresent(String.self, forKey: .answersAs)
     self.answersSinglyAs = try values.decodeIfPresent(String.self, forKey: .answersSinglyAs)
     self.listingPageSize = try values.decodeIfPresent(Int.self, forKey: .listingPageSize).map { max(1, $0) }

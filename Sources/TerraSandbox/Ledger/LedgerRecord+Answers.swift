@@ -54,8 +54,8 @@ extension LedgerRecord {
     public var userID: String
     /// Whether the tenant asked to end it.
     public var isEnding: Bool
-    /// The status of the answer.
-    public var status: Int
+    /// The status of the answer; nil for one that says nothing about the connection.
+    public var status: Int?
     /// When, in seconds since 1970.
     public var at: Double
 

@@ -28,6 +28,7 @@ extension SandboxRoutes {
   /// `GET /userInfo` by `user_id` or by `reference_id`.
   func userInfo(_ call: TerraCall) async throws -> Response {
     let slug = call.environment.answersSinglyAs ?? call.shownEnvironment
+    if let fault = call.environment.userInfoFault { return try await self.userInfo(call, failing: fault) }
     if let userID = Self.text(call.parameter("user_id")) {
       let isLost = await self.isLost(userID, call)
       let known = isLost ? nil : await self.world.connection(tenant: slug, userID: userID)
@@ -55,6 +56,22 @@ extension SandboxRoutes {
     case .user:
       guard let newest = objects.last else { throw call.problem(.notFound, "User not found") }
       return Response.json(["status": "success", "user": newest, "is_authenticated": true])
+    }
+  }
+
+  private func userInfo(_ call: TerraCall, failing fault: UserInfoFault) async throws -> Response {
+    if let userID = Self.text(call.parameter("user_id")) {
+      await self.sandbox.note(
+        .answer(
+          .init(
+            tenant: call.environment.slug, userID: userID, isEnding: false, status: nil,
+            at: self.sandbox.clock.now().timeIntervalSince1970)))
+    }
+    switch fault {
+    case .rateLimited: throw call.problem(.tooManyRequests, "Too many requests")
+    case .serverError: return Self.proxyPage(.internalServerError)
+    case .emptyBody: return Response(status: .ok, headers: [.contentType: "application/json"])
+    case .strangeNotFound: return Self.proxyPage(.notFound)
     }
   }
 

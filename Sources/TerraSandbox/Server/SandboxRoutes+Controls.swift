@@ -17,6 +17,7 @@ extension SandboxRoutes {
     var answers_server_error: Bool?
     var signs_with_wrong_secret: Bool?
     var listing_fault: ListingFault?
+    var user_info_fault: UserInfoFault?
     var listing_page_size: Int?
 
     func apply(to environment: inout SandboxEnvironment) {
@@ -31,6 +32,7 @@ extension SandboxRoutes {
       environment.answersServerError = self.answers_server_error ?? environment.answersServerError
       environment.signsWithWrongSecret = self.signs_with_wrong_secret ?? environment.signsWithWrongSecret
       environment.listingFault = self.listing_fault ?? environment.listingFault
+      environment.userInfoFault = self.user_info_fault ?? environment.userInfoFault
       environment.listingPageSize = self.listing_page_size.map { max(1, $0) } ?? environment.listingPageSize
     }
   }

@@ -35,7 +35,7 @@ extension SandboxRoutes {
       throw call.problem(.tooManyRequests, "Too many requests")
     case .serverError where page > 0:
       await self.note(call, page, 500, nil)
-      return Self.brokenPage
+      return Self.proxyPage(.internalServerError)
     case .truncated where page >= last / 2:
       part = Part(users: Array(results.prefix(max(1, results.count / 2))), last: page)
     case .cutShort where page >= last / 2: part.next = nil
@@ -96,10 +96,10 @@ extension SandboxRoutes {
   /// How many connections of another environment a mixed listing holds.
   private static let strangers = 2
 
-  /// What a proxy in front of Terra answers when Terra fails.
-  private static var brokenPage: Response {
+  /// What a proxy in front of Terra answers by itself.
+  static func proxyPage(_ status: HTTPResponse.Status) -> Response {
     Response(
-      status: .internalServerError, headers: [.contentType: "text/html"],
-      body: .init(byteBuffer: ByteBuffer(string: "<html><body><h1>500 Internal Server Error</h1></body></html>")))
+      status: status, headers: [.contentType: "text/html"],
+      body: .init(byteBuffer: ByteBuffer(string: "<html><body><h1>\(status)</h1></body></html>")))
   }
 }

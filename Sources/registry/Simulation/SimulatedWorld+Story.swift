@@ -81,7 +81,7 @@ extension SimulatedWorld {
   /// Reconciles all tenants, and writes down what is found or what has become of the connections.
   private func reconcile(_ round: SimulationPlan.Round, _ account: SimulationAccount) async throws {
     for (number, tenant) in plan.tenants.enumerated() {
-      try await trouble(tenant, with: round.troubles[number])
+      try await trouble(tenant, with: round.troubles[number], round.userInfoFaults[number])
       let run = try await stage.registry.reconciliations.run(
         tenant: tenant.slug, isFull: round.isFull, asksProvider: round.asksProvider[number],
         repair: round.repairs ? .safe : .none)
@@ -95,10 +95,13 @@ extension SimulatedWorld {
   }
 
   /// Makes what Terra answers a tenant wrong from now on, or right again.
-  private func trouble(_ tenant: SimulationPlan.Tenant, with trouble: SimulationPlan.Trouble?) async throws {
+  private func trouble(
+    _ tenant: SimulationPlan.Tenant, with trouble: SimulationPlan.Trouble?, _ userInfoFault: UserInfoFault?
+  ) async throws {
     let neighbour = plan.tenants.first { $0.slug != tenant.slug }?.slug
     try await sandbox.update(tenant: tenant.slug) { environment in
       environment.listingFault = nil
+      environment.userInfoFault = userInfoFault
       environment.answersAs = nil
       environment.answersSinglyAs = nil
       switch trouble {
@@ -114,7 +117,7 @@ extension SimulatedWorld {
 
   private func ceaseErrors() async throws {
     for tenant in plan.tenants {
-      try await trouble(tenant, with: nil)
+      try await trouble(tenant, with: nil, nil)
       try await sandbox.signWithWrongSecret(tenant: tenant.slug, false)
     }
   }

@@ -145,6 +145,9 @@ struct SimulatedWorld: Sendable {
     return attempt.afterwards.map { Later(slug: slug, page: page, visit: visit, act: $0) }
   }
 
+  /// What a team is told where Terra answers nothing that says anything.
+  private static let troubles: Set<RegistryError.Code> = [.terraRateLimited, .terraUnavailable, .terraAnswerUnusable]
+
   /// Something that a person or a team does long after an attempt.
   struct Later: Sendable {
     let slug: String
@@ -168,6 +171,8 @@ struct SimulatedWorld: Sendable {
         // Nobody knows it any more, or nobody here ever did.
       } catch RegistryError.Code.terraCredentialsRefused {
         // Terra, in trouble, knows nobody who is alive here: its word that it does not know this one ends nothing.
+      } catch let error as RegistryError where Self.troubles.contains(error.code) {
+        // Terra, in trouble, could not be asked for a witness.
       }
     }
   }

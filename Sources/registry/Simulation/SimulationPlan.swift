@@ -32,6 +32,8 @@ struct SimulationPlan: Sendable, Hashable {
     let at: Double
     /// What is wrong then, tenant by tenant; nil for nothing.
     let troubles: [Trouble?]
+    /// What is wrong with Terra's answers about single connections, tenant by tenant; nil for nothing.
+    let userInfoFaults: [UserInfoFault?]
     /// Whether Terra's listing is asked for, tenant by tenant.
     let asksProvider: [Bool]
     /// Whether everything is examined again.
@@ -124,7 +126,8 @@ struct SimulationPlan: Sendable, Hashable {
     self.attempts = attempts.sorted { $0.at < $1.at }
     // Half of the worlds are repaired while people connect, half of the others while only Terra's listing is in trouble.
     let calm = Self.amidTraffic.count + Self.afterTraffic.count
-    let repairsFrom = happens(0.5) ? Int.random(in: 0..<calm, using: &generator) : calm
+    // The first comparison is always held against what must be found.
+    let repairsFrom = happens(0.5) ? Int.random(in: 1..<calm, using: &generator) : calm
     let amidTraffic = Self.amidTraffic.map { $0 + draw(0..<1_800) }
     let more = (0..<Int.random(in: 0...4, using: &generator)).map {
       (Self.afterTraffic.last ?? 0) + SimulationSettings.betweenPasses * Double($0 + 1)
@@ -134,6 +137,7 @@ struct SimulationPlan: Sendable, Hashable {
     let isLarge = tenants.map { $0.pillars > 15 }
     let losing = isLarge.map { $0 && happens(0.5) }
     var trouble: [Trouble?] = troubled.map { _ in nil }
+    let doubtful = (0..<Self.tenantCount).map { _ in happens(0.5) }
     rounds = (amidTraffic + Self.afterTraffic + more).enumerated().map { number, at in
       for tenant in trouble.indices {
         if losing[tenant], number >= Self.amidTraffic.count {
@@ -151,6 +155,9 @@ struct SimulationPlan: Sendable, Hashable {
       return Round(
         at: at,
         troubles: trouble,
+        userInfoFaults: doubtful.map {
+          $0 && happens(0.5) ? UserInfoFault.allCases.randomElement(using: &generator) : nil
+        },
         // The first comparisons are of what is recorded alone, and so is the one of everything.
         asksProvider: troubled.map { _ in number > 0 && number != calm - 1 && (number >= calm - 3 || happens(0.6)) },
         isFull: number == calm - 1, repairs: number >= repairsFrom, isLate: number >= Self.amidTraffic.count)

@@ -44,6 +44,8 @@ struct SimulationTests {
     let troubles = Set(plans.flatMap(\.rounds).flatMap(\.troubles).compactMap { $0 })
     let faults = ListingFault.allCases
     #expect(troubles == Set(faults.map { .listing($0) } + faults.map { .listingAndKey($0) } + [.wrongKey]))
+    let unanswered = Set(plans.flatMap(\.rounds).filter(\.repairs).flatMap(\.userInfoFaults).compactMap { $0 })
+    #expect(unanswered == Set(UserInfoFault.allCases))
     // What Terra has lost in earnest, single answers included, must be more than may end without a person looking.
     for plan in plans {
       for round in plan.rounds {
@@ -53,7 +55,7 @@ struct SimulationTests {
       }
     }
     #expect(plans.contains { $0.faults.combines } && plans.contains { !$0.faults.combines })
-    #expect(Set(plans.map(\.comparisons)).isSuperset(of: 0...6))
+    #expect(Set(plans.map(\.comparisons)).isSuperset(of: 1...6) && plans.allSatisfy { $0.comparisons > 0 })
     #expect(plans.contains { plan in plan.tenants.contains { $0.rotatedAt != nil } })
     let ways = plans.flatMap(\.attempts).map(\.way)
     #expect(ways.contains { if case .direct = $0 { true } else { false } })

@@ -382,7 +382,8 @@ WHERE tenant_id = $1::uuid AND run_id = $2::uuid;
 
 -- name: reconciliation_yield
 -- long: yes
--- The end of a slice: the tenant goes to the back of the queue ($4 is the scheduler's time).
+-- The end of a slice: the tenant goes to the back of the queue ($4 is the scheduler's time), or waits until $4 where that
+-- lies ahead.
 UPDATE registry.reconciliation_state
 SET lease_id = NULL, lease_until = NULL, place_at = coalesce($4::timestamptz, now()), version = version + 1
 WHERE tenant_id = $1::uuid AND run_id = $2::uuid AND lease_id = $3::uuid;
@@ -408,9 +409,12 @@ WHERE r.tenant_id = $1::uuid AND r.run_id = $2::uuid AND r.outcome IN ('queued',
 -- name: reconciliation_release
 -- long: yes
 -- The watermark moves only with a complete run ($4), and the place among what stands with it, so what an interrupted one left
--- is examined by the next.
+-- is examined by the next. A scheduled run that could not begin is over for this time: when it was tried ($6), when the next
+-- is due ($7) and how many were missed ($8) are said here.
 UPDATE registry.reconciliation_state AS s
 SET run_id = NULL, lease_id = NULL, lease_until = NULL, watermark = coalesce($4::timestamptz, s.watermark),
+  started_at = coalesce($6::timestamptz, s.started_at), due_at = coalesce($7::timestamptz, s.due_at),
+  missed = s.missed + CASE WHEN s.started_at IS DISTINCT FROM $6 THEN $8::bigint ELSE 0 END,
   (standing_family, standing_subject) = (
     SELECT CASE WHEN $4 IS NULL THEN s.standing_family ELSE q.standing_family END,
       CASE WHEN $4 IS NULL THEN s.standing_subject ELSE q.standing_subject END
@@ -419,7 +423,7 @@ SET run_id = NULL, lease_id = NULL, lease_until = NULL, watermark = coalesce($4:
     SELECT FROM registry.reconciliation_run q WHERE q.tenant_id = $1 AND q.outcome = 'queued') THEN s.asked_at END,
   place_at = CASE WHEN EXISTS (
     SELECT FROM registry.reconciliation_run q WHERE q.tenant_id = $1 AND q.outcome = 'queued')
-    THEN coalesce($5::timestamptz, now()) ELSE coalesce(s.due_at, $5, now()) END,
+    THEN coalesce($5::timestamptz, now()) ELSE coalesce($7, s.due_at, $5, now()) END,
   version = s.version + 1
 WHERE s.tenant_id = $1::uuid AND s.run_id = $2::uuid AND s.lease_id = $3::uuid;
 

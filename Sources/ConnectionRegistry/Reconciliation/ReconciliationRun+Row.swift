@@ -17,3 +17,23 @@ extension ReconciliationRun {
       error: try row.decodeIfPresent("error"))
   }
 }
+
+extension ReconciliationRun {
+  /// A run of which the database has no row, because it could not begin.
+  ///
+  /// - Parameters:
+  ///   - claim: what is known of it; nil where not even its place could be taken.
+  ///   - tenant: the tenant's slug.
+  ///   - now: the present moment.
+  ///   - error: why.
+  /// - Returns: the run, failed.
+  static func unwritten(
+    _ claim: RunClaim? = nil, of tenant: String, at now: Date, after error: any Error
+  ) -> ReconciliationRun {
+    ReconciliationRun(
+      runID: claim?.runID ?? .version7(), tenant: tenant, startedAt: now, finishedAt: now,
+      windowStart: claim?.windowStart, windowEnd: claim?.windowEnd ?? now, outcome: .failed, examined: 0, foundNew: 0,
+      persisting: 0, resolved: 0, repaired: 0, missed: 0, provider: nil, repair: claim?.repair ?? .none, remarks: [],
+      error: Reconciliations.reason(error))
+  }
+}

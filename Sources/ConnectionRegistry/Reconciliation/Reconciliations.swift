@@ -29,6 +29,8 @@ public struct Reconciliations: Sendable {
   static let overlap: Duration = .seconds(300)
   /// After how long without a sign of life a run is taken over.
   static let lease: Duration = .seconds(120)
+  /// How long the schedule waits for a tenant's place that somebody has locked.
+  static let lockLimit: Duration = .seconds(1)
   /// How long Terra may take for one answer; a page of a listing may be long.
   static let questionDeadline: Duration = .seconds(30)
 
@@ -79,27 +81,32 @@ public struct Reconciliations: Sendable {
   ///
   /// - Parameters:
   ///   - tenantID: whose place.
-  ///   - version: the row's version that was seen; nil takes it whatever happened since.
+  ///   - version: the row's version that was seen; nil takes it whatever happened since, and waits for whoever has locked it.
   ///   - scope: what a new run does.
   ///   - leaseID: who takes it.
   ///   - takesAsked: whether the oldest run that waits is taken rather than a new one.
   /// - Returns: the work, or nil where another holds the place or was faster.
-  /// - Throws: `database_unavailable`.
+  /// - Throws: `database_unavailable`; `already_running` where the place stayed locked.
   func claim(
     _ tenantID: UUID, version: Int? = nil, scope: RunScope = .local, leaseID: UUID = .version7(),
     takesAsked: Bool = false
   ) async throws -> ReconciliationWork? {
     let id = PostgresParameter.uuid(tenantID)
     let now = PostgresParameter.timestamp(clock.now())
-    let results = try await database.run(
-      tenantID,
-      [
-        RegistryStatements.reconciliationClaim(
-          id, .uuid(.version7()), .uuid(leaseID), .double(Self.lease.inSeconds), now, .int(version),
-          .bool(takesAsked)),
-        RegistryStatements.reconciliationStanding(id, now),
-        RegistryStatements.tenantShow(id),
-      ])
+    let results: [PostgresResult]
+    do {
+      results = try await database.run(
+        tenantID, lockLimit: version == nil ? nil : Self.lockLimit,
+        [
+          RegistryStatements.reconciliationClaim(
+            id, .uuid(.version7()), .uuid(leaseID), .double(Self.lease.inSeconds), now, .int(version),
+            .bool(takesAsked)),
+          RegistryStatements.reconciliationStanding(id, now),
+          RegistryStatements.tenantShow(id),
+        ])
+    } catch let error as PostgresError where error.sqlState == .lockNotAvailable {
+      throw RegistryError(.alreadyRunning, "the tenant's place in the schedule is locked")
+    }
     guard results.count == 3, let standing = results[1].rows.first, let row = results[2].rows.first,
       let claim = try RunClaim(row: standing, leaseID: leaseID)
     else { return nil }
@@ -138,7 +145,8 @@ public struct Reconciliations: Sendable {
     _ = await Task { try await work.fail(reason) }.result
   }
 
-  private static func reason(_ error: any Error) -> String {
+  /// Why a run ended, for its report.
+  static func reason(_ error: any Error) -> String {
     switch error {
     case is CancellationError, PostgresError.Code.cancelled: "the run was cancelled"
     default: "\(error)"

@@ -69,7 +69,8 @@ import Testing
           [
             RegistryStatements.reconciliationCollectStandingPart(.uuid(id), .uuid(run), .int(3)),
             RegistryStatements.reconciliationStandingPlace(.uuid(id), .uuid(run), .int(3)),
-            RegistryStatements.reconciliationRelease(.uuid(id), .uuid(run), .uuid(run), .timestamp(Date()), .null),
+            RegistryStatements.reconciliationRelease(
+              .uuid(id), .uuid(run), .uuid(run), .timestamp(Date()), .null, .null, .null, .int(0)),
           ])
         try await stage.owner.execute(
           "UPDATE registry.reconciliation_state SET run_id = $1, lease_id = $1", [.uuid(run)])

@@ -39,6 +39,31 @@ import Testing
     #expect(try await Self.runAll(deployment) == ["acme", "globex"])
   }
 
+  /// The others are run, and the exit code says that one was not.
+  @Test func aTenantWhoseRunCannotBeginIsSaidAndAllOthersAreRun() async throws {
+    let deployment = try await Deployment.make()
+    try await deployment.addTenant("globex")
+    try await deployment.execute(
+      """
+      CREATE FUNCTION public.forbid() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF (SELECT t.slug FROM registry.tenant t WHERE t.tenant_id = NEW.tenant_id) = 'acme' THEN
+          RAISE EXCEPTION 'no run begins';
+        END IF;
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER forbid BEFORE INSERT ON registry.reconciliation_run FOR EACH ROW EXECUTE FUNCTION public.forbid();
+      """)
+    let run = ["reconcile", "run", "--all"]
+    let all = try await CommandLineTool.run(run + ["--format", "json"], database: deployment.database)
+    #expect(all.code == 2, "\(all.errors)")
+    let items = try #require(try all.json()["items"] as? [[String: Any]])
+    let told = items.map { "\($0["tenant"] ?? "") \($0["outcome"] ?? "")" }.sorted()
+    #expect(told == ["acme failed", "globex complete"])
+    let table = try await CommandLineTool.run(run + ["--format", "table"], database: deployment.database)
+    #expect(table.code == 2 && table.errors.contains("acme: ") && !table.errors.contains("globex: "), "\(table.errors)")
+  }
+
   @Test func whatCannotBePausedIsSaid() async throws {
     let deployment = try await Deployment.make()
     for (arguments, code) in [

@@ -218,11 +218,15 @@ struct ReconciliationWork {
       ])
   }
 
-  private mutating func begin() async throws {
+  /// When the next run is due once this one has begun, and how many before it were missed.
+  private var turn: (due: Date?, missed: Int) {
     // A run that was asked for comes beside the scheduled one, which may do more.
-    let isScheduled = claim.asked == nil
-    let missed = isScheduled ? schedule.missed(since: claim.dueAt, at: claim.at) : 0
-    let due = isScheduled ? schedule.next(for: tenant.id, after: claim.at) : nil
+    guard claim.asked == nil else { return (nil, 0) }
+    return (schedule.next(for: tenant.id, after: claim.at), schedule.missed(since: claim.dueAt, at: claim.at))
+  }
+
+  private mutating func begin() async throws {
+    let (due, missed) = turn
     var statements = [
       RegistryStatements.reconciliationAbandonOthers(id, run),
       RegistryStatements.reconciliationSubjectClear(id),
@@ -374,6 +378,16 @@ struct ReconciliationWork {
       RegistryStatements.reconciliationYield(id, run, .uuid(claim.leaseID), .timestamp(clock.now())))
   }
 
+  /// Gives the place back and lets nobody go on before a moment.
+  ///
+  /// - Parameter moment: the schedule's time from which on the run may go on.
+  /// - Throws: `database_unavailable`; PostgreSQL's own error where somebody has locked the place.
+  func putOff(until moment: Date) async throws {
+    _ = try await database.run(
+      tenant.id, lockLimit: Reconciliations.lockLimit,
+      [RegistryStatements.reconciliationYield(id, run, .uuid(claim.leaseID), .timestamp(moment))])
+  }
+
   /// Ends the run as failed and gives the place back; the window stays, so the next run examines the same.
   func fail(_ reason: String) async throws {
     _ = try await database.run(
@@ -386,8 +400,12 @@ struct ReconciliationWork {
   }
 
   private func release(watermark: Date?) -> BoundStatement {
-    RegistryStatements.reconciliationRelease(
-      id, run, .uuid(claim.leaseID), .timestamp(watermark), .timestamp(clock.now()))
+    // One that could not begin would else stay the oldest in the queue.
+    let isUntried = !claim.isBegun && claim.asked == nil
+    let (due, missed) = isUntried ? turn : (nil, 0)
+    return RegistryStatements.reconciliationRelease(
+      id, run, .uuid(claim.leaseID), .timestamp(watermark), .timestamp(clock.now()),
+      .timestamp(isUntried ? claim.at : nil), .timestamp(due), .int(missed))
   }
 
   private var standing: BoundStatement { RegistryStatements.reconciliationCollectStanding(id, run).plannedAnew }

@@ -66,7 +66,6 @@ struct ReconciliationSchedule: Sendable, Hashable {
     if let until = place.leaseUntil, until >= now, until <= now.addingTimeInterval(2 * lease) {
       return .atWork(until: until)
     }
-    if place.isUnderWay, demand != .asked { return .due }
     switch demand {
     case .every where place.isAsked: return .due
     case .asked: return place.isAsked ? .due : .waiting(until: .distantFuture)
@@ -74,14 +73,20 @@ struct ReconciliationSchedule: Sendable, Hashable {
       return place.placeAt <= now || place.placeAt > now.addingTimeInterval(period + lease)
         ? .due : .waiting(until: place.placeAt)
     case .once(let since):
+      if place.isUnderWay { return .due }
       guard let started = place.startedAt, started >= since, started <= now else { return .due }
       return .done
     }
   }
 
-  /// The due ones, oldest first; what stands ahead of the clock is as old as can be.
+  /// The due ones, oldest first; what stands so far ahead of the clock as no place can is as old as can be.
   func queue(_ places: [Place], at now: Date) -> [Place] {
-    func age(_ place: Place) -> Date { place.placeAt > now ? .distantPast : place.placeAt }
+    func age(_ place: Place) -> Date {
+      guard case .every(let period) = demand, place.placeAt > now.addingTimeInterval(period + lease) else {
+        return place.placeAt
+      }
+      return .distantPast
+    }
     return places.filter { standing($0, at: now) == .due }
       .sorted { (age($0), $0.tenantID.text) < (age($1), $1.tenantID.text) }
   }
@@ -98,6 +103,15 @@ struct ReconciliationSchedule: Sendable, Hashable {
     let moment = Self.fraction(of: tenantID) * period
     let seconds = now.timeIntervalSince1970 - moment
     return Date(timeIntervalSince1970: ((seconds / period).rounded(.down) + 1) * period + moment)
+  }
+
+  /// Until when a run is put off that could not go on, though the database answers: as long again as it is under way, at least
+  /// as long as a place is held and at most a period, so that one that never can costs its tenant only.
+  func retry(_ place: Place, at now: Date) -> Date {
+    var longest = lease
+    if case .every(let period) = demand { longest = max(period, lease) }
+    let age = place.startedAt.map { now.timeIntervalSince($0) } ?? 0
+    return now.addingTimeInterval(min(max(age, lease), longest))
   }
 
   /// How long to wait when nobody is due: until the next place, but not so long that a new tenant waits.

@@ -21,7 +21,7 @@ struct ReconciliationScheduler: Service {
     var at: Date
     /// How long it took.
     var duration: Duration
-    /// The run, where it is complete.
+    /// The run, where it is over or put off.
     var run: ReconciliationRun?
   }
 
@@ -82,8 +82,9 @@ struct ReconciliationScheduler: Service {
   func turn() async throws -> Duration? {
     let (next, wait) = try await onWay {
       let (queue, now, next) = try await look(since: nil)
-      let wait = queue.isEmpty ? schedule.idle(until: next, at: now, spread: clock.spread()) : nil
-      return (try await take(queue), wait)
+      let (taken, refusals) = try await take(queue)
+      let isIdle = refusals.count == queue.count
+      return (taken, isIdle ? schedule.idle(until: next, at: now, spread: clock.spread()) : nil)
     }
     guard let next else { return wait }
     _ = try await slice(of: next.work, at: next.place)
@@ -112,7 +113,8 @@ struct ReconciliationScheduler: Service {
   ///   - reconciliations: the comparisons.
   ///   - scope: what the runs do.
   ///   - logger: where failed runs are reported.
-  ///   - visit: told of each run that this process has ended, also of a failed one, one after the other.
+  ///   - visit: told of each run that this process has ended, also of a failed one, and of one that it has put off, one
+  ///     after the other.
   /// - Throws: `database_unavailable`, `CancellationError`, and what `visit` throws.
   static func runAll(
     _ reconciliations: Reconciliations, scope: RunScope, logger: Logger, visit: (ReconciliationRun) async throws -> Void
@@ -121,43 +123,56 @@ struct ReconciliationScheduler: Service {
     let scheduler = ReconciliationScheduler(
       reconciliations: reconciliations, schedule: reconciliations.schedule(.once(since: start)), logger: logger,
       scope: scope)
-    // Whoever could not even be begun is not tried again and again.
+    // Nobody is tried twice, also who could not be begun.
     var given: Set<UUID> = []
+    // How many of them the queue may still name.
+    var passedOver = 0
     try await withThrowingTaskGroup(of: Slice.self) { group in
-      var underWay = 0
+      // Whose slice is over, but not yet seen to be, is not taken again.
+      var underWay: Set<UUID> = []
       while true {
         try Task.checkCancellation()
-        if underWay < reconciliations.tenantsAtOnce {
+        if underWay.count < reconciliations.tenantsAtOnce {
+          var refusals: [Refusal] = []
           let (next, wait) = try await scheduler.onWay {
-            let queue = try await scheduler.look(since: start).queue.filter { !given.contains($0.tenantID) }
-            return (try await scheduler.take(queue), queue.isEmpty ? .zero : nil)
+            let queue = try await scheduler.look(since: start, besides: passedOver + underWay.count).queue
+              .filter { !given.contains($0.tenantID) && !underWay.contains($0.tenantID) }
+            let taken: Taken?
+            (taken, refusals) = try await scheduler.take(queue)
+            return (taken, refusals.count == queue.count ? .zero : nil)
           }
           if let next {
             group.addTask { try await scheduler.slice(of: next.work, at: next.place) }
-            underWay += 1
-            continue
+            underWay.insert(next.place.tenantID)
           }
-          if wait == nil { continue }
+          for refusal in refusals {
+            given.insert(refusal.place.tenantID)
+            passedOver += 1
+            if let run = refusal.run { try await visit(run) }
+          }
+          if next != nil || wait == nil { continue }
         }
         // Whose slice ends may be due again.
         guard let slice = try await group.next() else { return }
-        underWay -= 1
+        underWay.remove(slice.place.tenantID)
         guard let run = slice.run else { continue }
         given.insert(slice.place.tenantID)
+        if !run.isDone { passedOver += 1 }
         try await visit(run)
       }
     }
   }
 
+  /// Reads the queue, some places further than as many as are left out.
   private func look(
-    since: Date?
+    since: Date?, besides left: Int = 0
   ) async throws -> (queue: [ReconciliationSchedule.Place], now: Date, next: Date?) {
     var period = 0.0
     if case .every(let seconds) = schedule.demand { period = seconds }
     let now = PostgresParameter.timestamp(reconciliations.clock.now())
     let results = try await reconciliations.database.runAcrossTenants([
       RegistryStatements.reconciliationDue(
-        now, .double(schedule.lease), .double(period), .timestamp(since), .int(Self.lookAhead),
+        now, .double(schedule.lease), .double(period), .timestamp(since), .int(Self.lookAhead + left),
         .bool(schedule.demand == .asked)),
       RegistryStatements.reconciliationNextDue(now),
     ])
@@ -170,15 +185,36 @@ struct ReconciliationScheduler: Service {
   }
 
   private typealias Taken = (place: ReconciliationSchedule.Place, work: ReconciliationWork)
+  /// A place that could not be taken, with a run that says why; without one where somebody else has locked it.
+  private typealias Refusal = (place: ReconciliationSchedule.Place, run: ReconciliationRun?)
 
-  /// Takes the first place that another was not faster to take; nil where there is none.
-  private func take(_ queue: [ReconciliationSchedule.Place]) async throws -> Taken? {
+  /// Takes the first place that another was not faster to take, and that can be taken: what is wrong with one tenant holds no
+  /// other up.
+  private func take(_ queue: [ReconciliationSchedule.Place]) async throws -> (Taken?, refusals: [Refusal]) {
+    var refusals: [Refusal] = []
     for place in queue {
-      let work = try await reconciliations.claim(
-        place.tenantID, version: place.version, scope: scope, takesAsked: !schedule.isOnce)
-      if let work { return (place, work) }
+      do {
+        let work = try await reconciliations.claim(
+          place.tenantID, version: place.version, scope: scope, takesAsked: !schedule.isOnce)
+        if let work { return ((place, work), refusals) }
+      } catch RegistryError.Code.alreadyRunning {
+        refusals.append((place, nil))
+      } catch let error where !Self.isEverybodys(error) {
+        logger.warning("a tenant cannot be reconciled", metadata: ["tenant": "\(place.slug)"])
+        refusals.append((place, .unwritten(of: place.slug, at: reconciliations.timing.now(), after: error)))
+      }
     }
-    return nil
+    return (nil, refusals)
+  }
+
+  /// Whether an error is nothing that one tenant alone could meet.
+  private static func isEverybodys(_ error: any Error) -> Bool {
+    switch error {
+    case is CancellationError, PostgresError.Code.cancelled, RegistryError.Code.databaseUnavailable,
+      RegistryError.Code.schemaNotMigrated:
+      true
+    default: false
+    }
   }
 
   /// One slice of a tenant's run. It begins on the way, and leaves it.
@@ -205,7 +241,7 @@ struct ReconciliationScheduler: Service {
       } while slice.run == nil && (work.isMidway || clock.elapsed() - begun < sliceBudget)
       if slice.run == nil { try await work.yield() }
     } catch {
-      slice.run = try await leave(work, after: error)
+      slice.run = try await leave(work, at: place, after: error)
     }
     slice.duration = clock.elapsed() - begun
     observe(slice)
@@ -213,18 +249,45 @@ struct ReconciliationScheduler: Service {
   }
 
   /// Leaves a run that a slice could not go on with: a cancelled one to the next process, one whose database is away to
-  /// whoever finds its lease over, any other as failed.
-  private func leave(_ work: ReconciliationWork, after error: any Error) async throws -> ReconciliationRun? {
+  /// whoever finds its lease over, one that alone got no answer to later, any other as failed.
+  private func leave(
+    _ work: ReconciliationWork, at place: ReconciliationSchedule.Place, after error: any Error
+  ) async throws -> ReconciliationRun? {
     switch error {
     case is CancellationError, PostgresError.Code.cancelled:
       _ = await Task { try await work.yield() }.result
       throw CancellationError()
-    case RegistryError.Code.databaseUnavailable: throw error
+    case RegistryError.Code.databaseUnavailable: return try await putOff(work, at: place, after: error)
     case RegistryError.Code.alreadyRunning: return nil
     default:
       await reconciliations.end(work, after: error)
-      return try? await reconciliations.show(work.tenant, work.claim.runID)
+      return await report(of: work, after: error)
     }
+  }
+
+  /// Puts a run off, where others can go on: a statement may have taken too long only because of what it was about.
+  ///
+  /// - Returns: the run, which is not over.
+  /// - Throws: `error` where the database answers nobody.
+  private func putOff(
+    _ work: ReconciliationWork, at place: ReconciliationSchedule.Place, after error: any Error
+  ) async throws -> ReconciliationRun {
+    guard let now = try? await look(since: nil).now else { throw error }
+    // Where the place is locked, its lease holds it back.
+    try? await work.putOff(until: schedule.retry(place, at: now))
+    logger.warning(
+      "a reconciliation is put off",
+      metadata: ["tenant": "\(place.slug)", "run": "\(work.claim.runID.text)", "error": "\(error)"])
+    return await report(of: work, after: error)
+  }
+
+  /// The run as it is written, or where it could not be, what this process knows of it.
+  private func report(of work: ReconciliationWork, after error: any Error) async -> ReconciliationRun {
+    var run =
+      (try? await reconciliations.show(work.tenant, work.claim.runID))
+      ?? .unwritten(work.claim, of: work.tenant.slug, at: reconciliations.timing.now(), after: error)
+    if !run.isDone { run.error = run.error ?? Reconciliations.reason(error) }
+    return run
   }
 }
 

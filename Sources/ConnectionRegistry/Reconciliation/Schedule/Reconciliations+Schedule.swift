@@ -11,7 +11,8 @@ extension Reconciliations {
   ///     schedule does it.
   ///   - asksProvider: whether Terra's listing is read of every tenant.
   ///   - repair: how far the runs may go; nil is nowhere, or what the settings say. In shadow mode nothing is repaired.
-  ///   - visit: told of each run that this process has ended, also of a failed one, as it ends.
+  ///   - visit: told of each run that this process has ended, as it ends, also of a failed one; and of one that is put off
+  ///     because the database gave it alone no answer: it is `running`, and its error says why.
   /// - Throws: `database_unavailable`, and what `visit` throws.
   public func runAll(
     isScheduled: Bool = false, asksProvider: Bool = false, repair: RepairMode? = nil,

@@ -108,6 +108,7 @@ extension ReconcileCommand {
     private static func remark(_ runs: [ReconciliationRun]) {
       for run in runs {
         for remark in run.remarks { Progress.say("\(run.tenant): \(remark)") }
+        if let error = run.error { Progress.say("\(run.tenant): \(error)") }
       }
     }
 

@@ -31,8 +31,8 @@ import Testing
   }
 
   @Test func aLeaseThatRanOutIsARunThatWasKilled() {
-    #expect(schedule.standing(place(at: 100, lease: -0.001, isUnderWay: true), at: Self.now) == .due)
-    #expect(schedule.standing(place(at: 100, lease: 0, isUnderWay: true), at: Self.now) == .atWork(until: Self.now))
+    #expect(schedule.standing(place(at: -100, lease: -0.001, isUnderWay: true), at: Self.now) == .due)
+    #expect(schedule.standing(place(at: -100, lease: 0, isUnderWay: true), at: Self.now) == .atWork(until: Self.now))
   }
 
   @Test func whatWasWrittenBeforeTheClockWentBackHoldsNobodyUp() {
@@ -92,6 +92,21 @@ import Testing
     #expect(once.standing(place(at: -500, started: 5), at: Self.now) == .due)
     #expect(once.standing(place(at: -500, isUnderWay: true, started: -5), at: Self.now) == .due)
     #expect(once.next(for: UUID(), after: Self.now) == nil && once.missed(since: .distantPast, at: Self.now) == 0)
+  }
+
+  @Test func whoIsPutOffWaitsAsLongAgainAndNotTooLong() {
+    func pause(_ schedule: ReconciliationSchedule, started: Double?) -> Double {
+      schedule.retry(place(at: -5, isUnderWay: true, started: started), at: Self.now).timeIntervalSince(Self.now)
+    }
+    let pauses = [nil, -1, -120, -300, -899, -1e6, 50].map { pause(schedule, started: $0) }
+    #expect(pauses == [120, 120, 120, 300, 899, 900, 120])
+    // Whoever knows no period takes what lies further ahead than a lease for a clock that went back.
+    let once = ReconciliationSchedule(demand: .once(since: Self.now), lease: 120)
+    #expect(pause(once, started: -5_000) == 120)
+    // Put off is not due, nor the oldest.
+    #expect(schedule.standing(place(at: 300, isUnderWay: true), at: Self.now) == .waiting(until: Self.now + 300))
+    let queue = once.queue([place(at: 300, isUnderWay: true), place(at: -5)], at: Self.now)
+    #expect(queue.map(\.placeAt) == [Self.now - 5, Self.now + 300])
   }
 
   @Test func nobodyWaitsLongForANewTenant() {

@@ -9,7 +9,8 @@ import Testing
   private static let tenants = ["acme", "globex", "initech"]
 
   /// Each run is told of when it begins and when it ends, with the name of the process; and while somebody holds a lock,
-  /// the process `one` gets no further in a run.
+  /// the process `one` gets no further in a run that has begun: what it writes where it begins is not held, else nobody
+  /// would be told of that.
   private static let instruments = """
     CREATE FUNCTION public.tell() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -26,7 +27,7 @@ import Testing
       IF current_setting('application_name') = 'one' THEN PERFORM pg_advisory_xact_lock_shared(1); END IF;
       RETURN NEW;
     END $$;
-    CREATE TRIGGER hold BEFORE UPDATE ON registry.reconciliation_run FOR EACH ROW EXECUTE FUNCTION public.hold();
+    CREATE TRIGGER hold BEFORE UPDATE OF examined, outcome ON registry.reconciliation_run FOR EACH ROW EXECUTE FUNCTION public.hold();
     """
 
   /// What the processes have told of their runs, in the order of the commits.
@@ -66,9 +67,7 @@ import Testing
     }
   }
 
-  /// Among the long ones: beside all other tests it has once not come to its end within twenty minutes.
-  @Test(.enabled(if: ProcessInfo.processInfo.environment["REGISTRY_TEST_ALL"] == "1"))
-  func goesOnWhenAProcessIsKilledInTheMiddleOfARun() async throws {
+  @Test func goesOnWhenAProcessIsKilledInTheMiddleOfARun() async throws {
     let deployment = try await Deployment.make()
     for slug in Self.tenants.dropFirst() { try await deployment.addTenant(slug) }
     try await deployment.execute(Self.instruments)
@@ -99,7 +98,8 @@ import Testing
       """)
     #expect(overlapping.isEmpty, "two runs of a tenant at once: \(overlapping)")
     #expect(try await deployment.count("registry.reconciliation_run WHERE outcome NOT IN ('complete', 'running')") == 0)
-    #expect(try await deployment.count("registry.reconciliation_run") >= 12)
+    // Six before one was lost; and the other has then ended at least two of each tenant.
+    #expect(try await deployment.count("registry.reconciliation_run") >= 8)
   }
 
   /// Two processes share the schedule, one of them is killed in the middle of a run, and the other goes on.

@@ -9,6 +9,8 @@ import Testing
 
 /// A run that is killed at any statement and gone on with leaves what an undisturbed run leaves.
 @Suite(.migratedDatabase) struct KilledRunTests {
+  private static let isWhole = ProcessInfo.processInfo.environment["REGISTRY_TEST_ALL"] == "1"
+
   /// Everything that a run writes, but for ids that are drawn and times.
   private static let dumps = [
     """
@@ -41,12 +43,12 @@ import Testing
     "reconciliation_state", "reconciliation_run", "reconciliation_subject", "finding", "finding_change",
   ]
 
-  private static func dump(_ stage: Stage) async throws -> [String] {
+  private static func dump(_ stage: Stage, countsExamined: Bool = true) async throws -> [String] {
     var lines: [String] = []
     for text in dumps {
       lines += try await stage.texts(
         "WITH ranked AS (SELECT run_id, rank() OVER (ORDER BY started_at) AS rank FROM registry.reconciliation_run) "
-          + text)
+          + (countsExamined ? text : text.replacingOccurrences(of: " examined,", with: "")))
     }
     return lines
   }
@@ -110,6 +112,11 @@ import Testing
     try await stage.letPass(seconds: 4_000)
   }
 
+  /// Of a run that is due so long three are missed, now and when the lease is over.
+  private static func missThree(_ stage: Stage, at now: Date) async throws {
+    try await stage.owner.execute("UPDATE registry.reconciliation_state SET due_at = $1", [.timestamp(now - 2_800)])
+  }
+
   /// Also where what stands takes its turns.
   @Test(.timeLimit(.minutes(20)), arguments: [RunLimits(), RunLimits(standing: 2)])
   func killedAtAnyStatementARunIsRepeatedWithoutATrace(limits: RunLimits) async throws {
@@ -117,9 +124,7 @@ import Testing
     try await withStage(.delivering(settings, slugs: ["acme", "other"])) { stage in
       try await Self.facts(stage)
       let now = Date()
-      // Of a run that is due so long three are missed, now and when the lease is over.
-      try await stage.owner.execute(
-        "UPDATE registry.reconciliation_state SET due_at = $1", [.timestamp(now - 2_800)])
+      try await Self.missThree(stage, at: now)
       _ = try await stage.registry.endpoints.add(
         tenant: "acme",
         NewEndpoint(url: "https://127.0.0.1:1/", findingTypes: Set(FindingTransitionType.allCases)))
@@ -138,21 +143,71 @@ import Testing
         try await Self.restore(stage)
         let victim = Self.mortal(stage, statements: statements, at: now, limits: limits)
         await #expect(throws: (any Error).self) { _ = try await victim.reconciliations.run(tenant: "acme") }
-        // While its lease lasts it may only be slow; a statement that never came has taken no place.
-        let held = try await stage.texts(
-          "SELECT 1 FROM registry.reconciliation_state WHERE lease_id IS NOT NULL")
-        let heir = Self.mortal(stage, statements: .max, at: now + 121, limits: limits)
-        if !held.isEmpty {
-          let early = Self.mortal(stage, statements: .max, at: now + 119)
-          await expectError(.alreadyRunning) { _ = try await early.reconciliations.run(tenant: "acme") }
-        }
-        if try await stage.texts("SELECT 1 FROM registry.reconciliation_run WHERE outcome = 'complete'").count < 2 {
-          _ = try await heir.reconciliations.run(tenant: "acme")
-        }
+        try await Self.inherit(stage, at: now, limits: limits)
         let state = try await Self.dump(stage)
         #expect(state == expected, "killed after statement \(statements)")
       }
       print("killed at each of \(count) statements")
+    }
+  }
+
+  /// Another process goes on, once the lease of the one that was killed is over.
+  private static func inherit(_ stage: Stage, at now: Date, limits: RunLimits, isFull: Bool = false) async throws {
+    // While its lease lasts it may only be slow; a statement that never came has taken no place.
+    let held = try await stage.texts("SELECT 1 FROM registry.reconciliation_state WHERE lease_id IS NOT NULL")
+    if !held.isEmpty {
+      let early = mortal(stage, statements: .max, at: now + 119)
+      await expectError(.alreadyRunning) { _ = try await early.reconciliations.run(tenant: "acme") }
+    }
+    let complete = try await stage.texts("SELECT 1 FROM registry.reconciliation_run WHERE outcome = 'complete'")
+    guard complete.count < 2 else { return }
+    // One that has begun is gone on with as it is: whoever asks for a full one gets another after it.
+    let begun = try await stage.texts("SELECT 1 FROM registry.reconciliation_run WHERE outcome = 'running'")
+    let heir = mortal(stage, statements: .max, at: now + 121, limits: limits)
+    _ = try await heir.reconciliations.run(tenant: "acme", isFull: isFull && begun.isEmpty)
+  }
+
+  /// A run over everything, whose windows are screened side by side and whose indexes are gone through part by part.
+  @Test(.timeLimit(.minutes(20))) func killedAtAnyStatementARunOverEverythingIsRepeatedWithoutATrace() async throws {
+    let settings = DeliveryConfiguration.forTests { $0.areSent = false }
+    try await withStage(.delivering(settings, slugs: ["acme", "other"])) { stage in
+      try await Self.facts(stage)
+      // A history of several stretches.
+      try await stage.letPass(seconds: 60_000)
+      let now = Date()
+      try await Self.missThree(stage, at: now)
+      _ = try await stage.registry.endpoints.add(
+        tenant: "acme",
+        NewEndpoint(url: "https://127.0.0.1:1/", findingTypes: Set(FindingTransitionType.allCases)))
+      let limits = RunLimits(screening: .seconds(54), indexPart: 2)
+      for text in BrokenOffTests.Excess.indexes.statements(limits) {
+        try await stage.owner.execute(PostgresStatement(text))
+      }
+      try await Self.keep(stage)
+      let undisturbed = Self.mortal(stage, statements: .max, at: now, limits: limits)
+      let run = try await undisturbed.reconciliations.run(tenant: "acme", isFull: true)
+      #expect(run.windowStart == nil && run.foundNew >= 4 && run.resolved >= 1, "\(run)")
+      #expect(try await stage.texts("SELECT is_called::text FROM public.broken_off") == ["true"], "nothing is parted")
+      // Whoever takes it over goes through the indexes again, and examines some twice.
+      let expected = try await Self.dump(stage, countsExamined: false)
+      let count = undisturbed.life.done
+      #expect(count > 100)
+      var kills = 0
+      for statements in stride(from: 0, through: count, by: Self.isWhole ? 1 : 12) {
+        try await Self.restore(stage)
+        let victim = Self.mortal(stage, statements: statements, at: now, limits: limits)
+        // What goes side by side is broken off sooner or later: the last ones may live.
+        do {
+          _ = try await victim.reconciliations.run(tenant: "acme", isFull: true)
+        } catch {
+          kills += 1
+        }
+        try await Self.inherit(stage, at: now, limits: limits, isFull: true)
+        let state = try await Self.dump(stage, countsExamined: false)
+        #expect(state == expected, "killed after statement \(statements)")
+      }
+      #expect(kills > count / (Self.isWhole ? 2 : 24))
+      print("a run over everything of \(count) statements, killed at \(kills) of them")
     }
   }
 }

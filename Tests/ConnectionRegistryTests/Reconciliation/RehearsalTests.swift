@@ -166,6 +166,27 @@ import Testing
     }
   }
 
+  /// A run only writes down what lists say already: that is an escalation, of which a dry run says nothing.
+  @Test func aDryRunSaysNothingOfAcknowledgementsWhoseTimeIsOver() async throws {
+    try await withStage { stage in
+      try await stage.expect(Payload.auth("u1", reference: nil), .accepted)
+      try await stage.letPass(seconds: 5_000)
+      _ = try await stage.reconcile()
+      let id = try #require(try await stage.finding(.unattributed)).id
+      _ = try await stage.registry.findings.acknowledge(
+        tenant: "acme", id: id, by: "ann", reason: "known", until: Date() + 3_600)
+      try await stage.letPass(seconds: 3_601)
+      let rehearsal = try await stage.registry.reconciliations.rehearse(tenant: "acme")
+      #expect(rehearsal.findings.isEmpty && rehearsal.repairs.isEmpty && rehearsal.remarks.isEmpty, "\(rehearsal)")
+      #expect(try await stage.texts("SELECT status FROM registry.finding") == ["acknowledged"])
+      _ = try await stage.registry.reconciliations.run(tenant: "acme")
+      #expect(try await stage.texts("SELECT status FROM registry.finding") == ["open"])
+      #expect(
+        try await stage.texts("SELECT reason FROM registry.finding_change WHERE sequence = 3")
+          == ["acknowledgement_ended"])
+    }
+  }
+
   @Test func aTransactionThatIsRehearsedIsNeverSeen() async throws {
     try await withStage { stage in
       let database = stage.registry.database

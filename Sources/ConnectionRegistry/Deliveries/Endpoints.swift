@@ -260,7 +260,10 @@ public struct Endpoints: Sendable {
   private func checked(_ text: String, of tenant: Tenant) async throws -> EndpointURL {
     let url = try EndpointURL(text, environment: tenant.environment)
     do {
-      _ = try await DeliverySession.addresses(of: url, settings: settings, resolver: resolver)
+      _ = try await DeliverySession.addresses(of: url, for: tenant.id, settings: settings, resolver: resolver)
+    } catch HostResolver.Failure.noTurn {
+      throw RegistryError.invalid(
+        "url", "this host was not looked up, because other hosts of the tenant's take all the time: try again later")
     } catch let failure as DeliveryFailure {
       throw failure.reason == .addressRefused
         ? RegistryError.invalid(

@@ -33,7 +33,7 @@ import Testing
       let names = Names()
       let settings = DeliveryConfiguration.forTests { $0.deadline = .seconds(10) }
       let url = try EndpointURL("http://backend.example:\(receiver.port)/x", environment: "testing")
-      let session = DeliverySession(url, settings: settings, resolver: names.resolver, turn: 0)
+      let session = DeliverySession(url, of: UUID(), settings: settings, resolver: names.resolver, turn: 0)
       names.lead(to: "127.0.0.1")
       #expect(try await Self.send(session, "1") == .delivered(status: 200))
       // The connection is open, and the name does not lead to it any more.
@@ -62,7 +62,7 @@ import Testing
         $0.allowed = (try? DestinationPolicy("127.0.0.0/8")) ?? $0.allowed
       }
       let url = try EndpointURL("http://backend.example:\(receiver.port)/x", environment: "testing")
-      let session = DeliverySession(url, settings: settings, resolver: names.resolver, turn: 1)
+      let session = DeliverySession(url, of: UUID(), settings: settings, resolver: names.resolver, turn: 1)
       names.lead(to: "127.0.0.1")
       #expect(try await Self.send(session, "1") == .delivered(status: 200))
       // Nobody listens there.

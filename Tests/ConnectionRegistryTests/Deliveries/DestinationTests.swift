@@ -1,4 +1,5 @@
 @testable import ConnectionRegistry
+import Foundation
 import Testing
 
 /// Where deliveries may go: every special range by name, with an address at each of its ends and just outside.
@@ -63,7 +64,7 @@ import Testing
     let url = try EndpointURL("https://\(host)/x", environment: "production")
     await #expect(throws: DeliveryFailure(.addressRefused)) {
       _ = try await DeliverySession.addresses(
-        of: url, settings: DeliveryConfiguration(), resolver: HostResolver())
+        of: url, for: UUID(), settings: DeliveryConfiguration(), resolver: HostResolver())
     }
   }
 
@@ -71,7 +72,7 @@ import Testing
     let url = try EndpointURL("https://no-such-host.invalid/", environment: "production")
     await #expect(throws: DeliveryFailure(.hostUnresolved)) {
       _ = try await DeliverySession.addresses(
-        of: url, settings: DeliveryConfiguration(), resolver: HostResolver())
+        of: url, for: UUID(), settings: DeliveryConfiguration(), resolver: HostResolver())
     }
   }
 

@@ -52,7 +52,7 @@ import Testing
     _ receiver: Receiver, _ names: Names, _ authority: TestAuthority?
   ) throws -> DeliverySession {
     let settings = settings(names, authority)
-    return DeliverySession(try url(receiver), settings: settings, resolver: settings.hostResolver, turn: 0)
+    return DeliverySession(try url(receiver), of: UUID(), settings: settings, resolver: settings.hostResolver, turn: 0)
   }
 
   private static func send(_ session: DeliverySession) async throws -> DeliveryOutcome {
@@ -163,7 +163,7 @@ import Testing
     let url = try EndpointURL("https://\(Self.host)/", environment: "production")
     let settings = Self.settings(Names(addresses), nil)
     for turn in 0..<4 {
-      let session = DeliverySession(url, settings: settings, resolver: settings.hostResolver, turn: turn)
+      let session = DeliverySession(url, of: UUID(), settings: settings, resolver: settings.hostResolver, turn: turn)
       #expect(try await Self.send(session) == .failed(DeliveryFailure(.addressRefused)))
       await session.close()
     }

@@ -211,7 +211,7 @@ final class EndpointWorker: Sendable {
     do {
       let url = try EndpointURL(text, environment: try row.decode("environment"))
       let made = DeliverySession(
-        url, settings: context.settings, resolver: context.resolver, turn: Int.random(in: 0..<1_024))
+        url, of: tenantID, settings: context.settings, resolver: context.resolver, turn: Int.random(in: 0..<1_024))
       target.session = made
       await session.withLockedValue { box in
         defer { box = made }
@@ -262,6 +262,10 @@ final class EndpointWorker: Sendable {
         return false
       }
       if verdict.pausedUntil != nil || verdict.disables != nil { stop() }
+        } catch HostResolver.Failure.noTurn {
+          // Nothing was asked of the endpoint, so nothing is held against it: the delivery stays due.
+          context.logger.debug("a host was not looked up in time", metadata: ["endpoint": "\(endpointID.text)"])
+          return false
       if case .retry = verdict.next { return false }
     }
     return run.isCut

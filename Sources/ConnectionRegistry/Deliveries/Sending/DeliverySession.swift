@@ -39,6 +39,7 @@ final class DeliverySession: Sendable {
   }
 
   let url: EndpointURL
+  private let tenantID: UUID
   private let settings: DeliveryConfiguration
   private let resolver: HostResolver
   private let turn: Int
@@ -49,27 +50,39 @@ final class DeliverySession: Sendable {
 
   /// - Parameters:
   ///   - url: the endpoint's URL.
+  ///   - tenantID: whose it is.
   ///   - settings: what may be called, and how long it may take.
   ///   - resolver: looks hosts up.
   ///   - turn: which of several addresses to take, counted from 0.
-  init(_ url: EndpointURL, settings: DeliveryConfiguration, resolver: HostResolver, turn: Int) {
+  init(
+    _ url: EndpointURL, of tenantID: UUID, settings: DeliveryConfiguration, resolver: HostResolver, turn: Int
+  ) {
     self.url = url
+    self.tenantID = tenantID
     self.settings = settings
     self.resolver = resolver
     self.turn = turn
   }
 
-  /// The addresses that may be called, after all of the host's addresses were found to be allowed.
+  /// Looks the host up.
   ///
-  /// - Throws: ``DeliveryFailure``, `CancellationError`.
+  /// - Parameters:
+  ///   - url: where to.
+  ///   - tenantID: for whom.
+  ///   - settings: what may be called, and how long the look-up may take.
+  ///   - resolver: looks hosts up.
+  /// - Returns: the addresses that may be called, after all of the host's addresses were found to be allowed.
+  /// - Throws: ``DeliveryFailure``; `HostResolver.Failure.noTurn`, which says nothing of the host; `CancellationError`.
   static func addresses(
-    of url: EndpointURL, settings: DeliveryConfiguration, resolver: HostResolver
+    of url: EndpointURL, for tenantID: UUID, settings: DeliveryConfiguration, resolver: HostResolver
   ) async throws -> [NetworkAddress] {
     let addresses: [NetworkAddress]
     do {
-      addresses = try await Self.within(settings.deadline) { try await resolver.addresses(of: url.host) }
-    } catch is CancellationError {
-      throw CancellationError()
+      addresses = try await resolver.addresses(of: url.host, for: tenantID, within: settings.deadline)
+    } catch let error where error is CancellationError {
+      throw error
+    } catch HostResolver.Failure.noTurn {
+      throw HostResolver.Failure.noTurn
     } catch {
       throw DeliveryFailure(.hostUnresolved)
     }
@@ -82,7 +95,7 @@ final class DeliverySession: Sendable {
 
   /// The way that an attempt takes: the one so far, while the name still leads there.
   private func checkedWay() async throws -> Way {
-    let addresses = try await Self.addresses(of: url, settings: settings, resolver: resolver)
+    let addresses = try await Self.addresses(of: url, for: tenantID, settings: settings, resolver: resolver)
     return way.withLockedValue { way in
       if let way, addresses.contains(way.address) { return way }
       let made = Way(to: addresses[turn % addresses.count], of: url, settings: settings)
@@ -104,7 +117,8 @@ final class DeliverySession: Sendable {
   ///   - secrets: what to sign with, the newest first.
   ///   - now: the time.
   /// - Returns: what became of it, after the deadline of the settings at the latest.
-  /// - Throws: `CancellationError`.
+  /// - Throws: `CancellationError`; `HostResolver.Failure.noTurn` where no attempt was made, because the tenant's other
+  ///   look-ups took all the time.
   func send(id: String, body: String, secrets: [EndpointSecret], at now: Date) async throws -> DeliveryOutcome {
     let began = ContinuousClock.now
     let way: Way

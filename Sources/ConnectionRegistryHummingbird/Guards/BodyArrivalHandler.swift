@@ -2,11 +2,12 @@ import HTTPTypes
 public import NIOCore
 public import NIOHTTPTypes
 
-/// Keeps clients whose bodies trickle, or whose bodies nobody reads, from holding connections; one for each connection.
+/// Keeps clients whose bodies trickle, or whose bodies nobody reads, and clients that do not read their answers from holding
+/// connections; one for each connection.
 ///
 /// A body that comes more slowly than its limits allow ends in an error, which the registry's routes answer with 408. An
 /// answer that goes out before the body was whole says `Connection: close`, and the connection ends with it. Time in which
-/// the server itself does not read does not count.
+/// the server itself does not read does not count. A connection whose client takes nothing of what waits for it is closed.
 ///
 /// ```swift
 /// let server = HTTPServerBuilder.http1(
@@ -44,6 +45,7 @@ public final class BodyArrivalHandler: ChannelDuplexHandler, RemovableChannelHan
   private var waited = TimeAmount.zero
   private var waitingSince: NIODeadline?
   private var timer: Scheduled<Void>?
+  private let outflow = AnswerOutflow()
 
   /// Makes the handler of one connection.
   ///
@@ -140,18 +142,30 @@ public final class BodyArrivalHandler: ChannelDuplexHandler, RemovableChannelHan
     context.fireUserInboundEventTriggered(event)
   }
 
+  /// Watches whether anything goes out while more waits than the connection holds.
+  ///
+  /// - Parameter context: The handler's place in the pipeline.
+  public func channelWritabilityChanged(context: ChannelHandlerContext) {
+    outflow.changed(context, stall: TimeAmount(limits.stall))
+    context.fireChannelWritabilityChanged()
+  }
+
   /// Stops watching.
   ///
   /// - Parameter context: The handler's place in the pipeline.
   public func channelInactive(context: ChannelHandlerContext) {
     stopTimer()
+    outflow.stop()
     context.fireChannelInactive()
   }
 
   /// Stops watching.
   ///
   /// - Parameter context: The handler's place in the pipeline.
-  public func handlerRemoved(context: ChannelHandlerContext) { stopTimer() }
+  public func handlerRemoved(context: ChannelHandlerContext) {
+    stopTimer()
+    outflow.stop()
+  }
 
   /// Half-closes, so that the client sees the answer's end while it still sends.
   private func finish(_ context: ChannelHandlerContext) {

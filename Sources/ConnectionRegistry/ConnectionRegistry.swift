@@ -96,7 +96,7 @@ public final class ConnectionRegistry: Service, Sendable {
     let directory = TenantDirectory(database: database, keyRing: keyRing)
     tenants = Tenants(database: database, keyRing: keyRing, directory: directory)
     embedders = Embedders(database: database, directory: directory)
-    keys = APIKeys(database: database, directory: directory)
+    keys = APIKeys(database: database, directory: directory, uses: APIKeyUses(database: database))
     sessions = AuthSessions(
       database: database, directory: directory, keyRing: keyRing, timing: timing, publicURL: configuration.publicURL,
       terraDeadline: configuration.terraDeadline, logger: logger)
@@ -136,8 +136,11 @@ public final class ConnectionRegistry: Service, Sendable {
     }
   }
 
-  /// Waits until what was answered and is recorded afterwards, the rejected deliveries, is recorded.
-  package func settle() async { await webhooks.rejections.settle() }
+  /// Waits until what was answered and is recorded afterwards, rejected deliveries and uses of keys, is recorded.
+  package func settle() async {
+    await webhooks.rejections.settle()
+    await keys.uses.settle()
+  }
 
   /// Keeps the connections to PostgreSQL until the task is cancelled or the service shuts down.
   ///
@@ -148,7 +151,7 @@ public final class ConnectionRegistry: Service, Sendable {
   public func run() async throws {
     var services: [any Service] = [workerPool, servicePool]
     if let lanes = database.lanes { services += [lanes.reads] + lanes.writes }
-    services += [webhooks.rejections, changes.waker]
+    services += [webhooks.rejections, keys.uses, changes.waker]
     services += deliveryServices
     if runsSchedule {
       // Without a schedule there are runs that somebody asks for.

@@ -4,6 +4,9 @@ import RegistrySQL
 
 /// What somebody did by hand, or a run did unasked, written in the transaction that does it.
 struct AuditEntry: Sendable {
+  /// Who acts where the caller of the library names nobody.
+  static let unnamed = "library"
+
   /// `key:` and the API key's id, or another name for who did it; `reconcile` for a run.
   var actor: String
   /// What was done, such as `app_user.merge`.

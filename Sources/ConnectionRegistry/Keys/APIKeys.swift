@@ -6,6 +6,10 @@ import RegistrySQL
 public struct APIKeys: Sendable {
   let database: RegistryDatabase
   let directory: TenantDirectory
+  let uses: APIKeyUses
+
+  /// Who the audit names where the caller names nobody.
+  public static let unnamedActor = AuditEntry.unnamed
 
   /// Makes a key.
   ///
@@ -55,12 +59,10 @@ public struct APIKeys: Sendable {
     let found = try await database.run(text.tenantID, RegistryStatements.apiKeyFind(id, hash))
     guard let row = found.rows.first, row.isNull("revoked_at"), row.isNull("disabled_at") else { throw refused }
     if let expiresAt = try row.decodeIfPresent("expires_at", as: Date.self), expiresAt <= Date() { throw refused }
-    if try row.decode("is_use_due", as: Bool.self) {
-      _ = try await database.run(
-        text.tenantID, locking: [try row.decode("key_id", as: UUID.self).text], RegistryStatements.apiKeyUsed(id, hash))
-    }
+    let keyID: UUID = try row.decode("key_id")
+    if try row.decode("is_use_due", as: Bool.self) { uses.note(keyID, of: text.tenantID, sha256: hash) }
     return APIKeyGrant(
-      tenant: try row.decode("slug"), keyID: try row.decode("key_id"),
+      tenant: try row.decode("slug"), keyID: keyID,
       scopes: Set(try row.decode("scopes", as: [String].self).compactMap(APIKeyScope.init(rawValue:))))
   }
 

@@ -47,6 +47,7 @@ import Testing
       expectError(.forbidden) { try grant.require(.findingsRead) }
       let stored = try await stage.texts("SELECT encode(key_sha256, 'hex') FROM registry.api_key")
       #expect(stored == [Fingerprint.hex(Fingerprint.sha256(made.secret.utf8))])
+      await stage.registry.keys.uses.settle()
       let listed = try await stage.registry.keys.list(tenant: "acme")
       #expect(listed.map(\.name) == ["backend"])
       #expect(listed.first?.lastUsedAt != nil)

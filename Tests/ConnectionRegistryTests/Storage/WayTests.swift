@@ -43,6 +43,7 @@ import Testing
         let key = try await stage.registry.keys.create(tenant: "acme", name: "backend", scopes: [.admin])
         let grant = try await stage.registry.keys.authenticate(key.secret)
         #expect(grant.tenant == "acme")
+        await stage.registry.keys.uses.settle()
         #expect(try await stage.registry.keys.list(tenant: "acme").first?.lastUsedAt != nil)
         return long
       }

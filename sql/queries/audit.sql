@@ -1,5 +1,6 @@
 -- name: audit_entry_insert
--- Who ($3) did what ($4) to what ($5), in the transaction that does it, and only where that took effect.
+-- Who ($3) did what ($4) to what ($5), in the transaction that does it, and only where that took effect; where one cannot
+-- tell afterwards it stands before the statement that does it, and only where that will.
 INSERT INTO registry.audit_entry (tenant_id, audit_id, actor, action, subject, detail)
 SELECT $1::uuid, $2::uuid, $3::text, $4::text, $5::text, $6::jsonb
 WHERE CASE $4
@@ -22,6 +23,20 @@ WHERE CASE $4
     SELECT FROM registry.api_key k WHERE k.tenant_id = $1 AND k.key_id = $5::uuid AND k.revoked_at = now())
   WHEN 'api_key.rotate' THEN EXISTS (
     SELECT FROM registry.api_key k WHERE k.tenant_id = $1 AND k.key_id = ($6::jsonb ->> 'successor')::uuid)
+  WHEN 'api_key.create' THEN EXISTS (
+    SELECT FROM registry.api_key k WHERE k.tenant_id = $1 AND k.key_id = $5::uuid)
+  WHEN 'endpoint.add' THEN EXISTS (
+    SELECT FROM registry.endpoint e WHERE e.tenant_id = $1 AND e.endpoint_id = $5::uuid)
+  WHEN 'endpoint.rotate_secret' THEN EXISTS (
+    SELECT FROM registry.endpoint e WHERE e.tenant_id = $1 AND e.endpoint_id = $5::uuid AND e.removed_at IS NULL)
+  WHEN 'endpoint.enable' THEN EXISTS (
+    SELECT FROM registry.endpoint e
+    WHERE e.tenant_id = $1 AND e.endpoint_id = $5::uuid AND e.removed_at IS NULL AND e.disabled_at IS NOT NULL)
+  WHEN 'endpoint.disable' THEN EXISTS (
+    SELECT FROM registry.endpoint e
+    WHERE e.tenant_id = $1 AND e.endpoint_id = $5::uuid AND e.removed_at IS NULL AND e.disabled_at IS NULL)
+  WHEN 'endpoint.remove' THEN EXISTS (
+    SELECT FROM registry.endpoint e WHERE e.tenant_id = $1 AND e.endpoint_id = $5::uuid AND e.removed_at IS NULL)
   ELSE true
 END
 ON CONFLICT (tenant_id, audit_id) DO NOTHING;

@@ -4,12 +4,11 @@
 SELECT t.tenant_id FROM registry.tenant t WHERE t.tenant_id = $1::uuid FOR UPDATE;
 
 -- name: endpoint_insert
+-- Behind endpoint_tenant_lock, so that nobody adds another between the count and this: up to $8 for a tenant.
 INSERT INTO registry.endpoint (tenant_id, endpoint_id, url, description, statuses, sealed_secret, finding_types)
-VALUES ($1::uuid, $2::uuid, $3::text, $4::text, $5::text[], $6::bytea, $7::text[])
+SELECT $1::uuid, $2::uuid, $3::text, $4::text, $5::text[], $6::bytea, $7::text[]
+WHERE (SELECT count(*) FROM registry.endpoint e WHERE e.tenant_id = $1 AND e.removed_at IS NULL) < $8::bigint
 ON CONFLICT (tenant_id, endpoint_id) DO NOTHING;
-
--- name: endpoint_count
-SELECT count(*) AS count FROM registry.endpoint e WHERE e.tenant_id = $1::uuid AND e.removed_at IS NULL;
 
 -- name: endpoint_list
 -- include: endpoint_columns
@@ -21,11 +20,16 @@ WHERE e.tenant_id = $1::uuid AND e.removed_at IS NULL AND ($2::uuid IS NULL OR e
 ORDER BY e.created_at, e.endpoint_id LIMIT $5::bigint;
 
 -- name: endpoint_update
--- Only while it is as it was read ($7 to $10), where $7 is given.
-UPDATE registry.endpoint SET url = $3::text, description = $4::text, statuses = $5::text[], finding_types = $6::text[]
-WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND removed_at IS NULL
-  AND ($7::text IS NULL OR url = $7 AND description = $8::text AND statuses IS NOT DISTINCT FROM $9::text[]
-    AND finding_types = $10::text[]);
+-- Only while it is as it was read ($7 to $10), where $7 is given; with its entry in the audit ($11 to $13).
+WITH changed AS (
+  UPDATE registry.endpoint SET url = $3::text, description = $4::text, statuses = $5::text[], finding_types = $6::text[]
+  WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND removed_at IS NULL
+    AND ($7::text IS NULL OR url = $7 AND description = $8::text AND statuses IS NOT DISTINCT FROM $9::text[]
+      AND finding_types = $10::text[])
+  RETURNING endpoint_id)
+INSERT INTO registry.audit_entry (tenant_id, audit_id, actor, action, subject, detail)
+SELECT $1, $11::uuid, $12::text, 'endpoint.update', c.endpoint_id::text, $13::jsonb FROM changed c
+ON CONFLICT (tenant_id, audit_id) DO NOTHING;
 
 -- name: endpoint_enable
 -- What waited is due at once, with all its attempts before it (delivery_enable).

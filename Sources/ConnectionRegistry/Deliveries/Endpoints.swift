@@ -16,25 +16,25 @@ public struct Endpoints: Sendable {
   public static let maximumPerTenant = 50
   /// For how long deliveries are signed with the old secret too, where nothing else is said.
   public static let defaultOverlap: Duration = .seconds(86_400)
+  /// Who the audit names where the caller names nobody.
+  public static let unnamedActor = AuditEntry.unnamed
 
   /// Adds an endpoint. It gets every change that is committed from then on, and older ones by replay.
   ///
   /// - Parameters:
   ///   - tenant: the tenant's slug.
   ///   - new: what it is made of.
+  ///   - actor: who does it, for the audit.
   /// - Returns: the endpoint with its secret, which is shown this once.
   /// - Throws: `tenant_unknown`; `invalid_request` for a URL that may not be called, also where its host leads to an
   ///   address that deliveries may not go to; `limit_reached` past ``maximumPerTenant``; `database_unavailable`.
-  public func add(tenant: String, _ new: NewEndpoint) async throws -> EndpointWithSecret {
+  public func add(
+    tenant: String, _ new: NewEndpoint, by actor: String = Endpoints.unnamedActor
+  ) async throws -> EndpointWithSecret {
     let entry = try await directory.require(tenant)
     let id = entry.tenant.id
     let url = try await checked(new.url, of: entry.tenant)
     try Self.check(description: new.description)
-    let count = try await database.run(id, RegistryStatements.endpointCount(.uuid(id)))
-    guard try count.rows.first?.decode("count", as: Int.self) ?? 0 < Self.maximumPerTenant else {
-      throw RegistryError(
-        .limitReached, "a tenant has up to \(Self.maximumPerTenant) endpoints: remove one first", field: "url")
-    }
     let secret = EndpointSecret()
     let sealed = try keyRing.seal(Array(secret.text.utf8), tenantID: id, purpose: .endpointSecret)
     let endpointID = UUID.version7()
@@ -44,10 +44,14 @@ public struct Endpoints: Sendable {
         RegistryStatements.endpointTenantLock(.uuid(id)),
         RegistryStatements.endpointInsert(
           .uuid(id), .uuid(endpointID), .text(url.text), .text(new.description), Self.column(new.statuses),
-          .bytes(sealed), Self.column(new.findingTypes)),
+          .bytes(sealed), Self.column(new.findingTypes), .int(Self.maximumPerTenant)),
+        AuditEntry(actor: actor, action: "endpoint.add", subject: endpointID.text).statement(tenantID: id),
         Self.list(id, endpointID),
       ])
-    guard let row = results.last?.rows.first else { throw RegistryError.notFound("endpoint") }
+    guard let row = results.last?.rows.first else {
+      throw RegistryError(
+        .limitReached, "a tenant has up to \(Self.maximumPerTenant) endpoints: remove one first", field: "url")
+    }
     return EndpointWithSecret(endpoint: try Endpoint(row: row), secret: secret.text)
   }
 
@@ -89,11 +93,13 @@ public struct Endpoints: Sendable {
   ///   - endpointID: its id.
   ///   - changes: what is to be changed.
   ///   - expected: the endpoint as the caller read it; nil changes it whatever it is.
+  ///   - actor: who does it, for the audit.
   /// - Returns: the endpoint as it is now.
   /// - Throws: `tenant_unknown`, `not_found`, `invalid_request`, `precondition_failed` where it is not as expected,
   ///   `database_unavailable`.
   public func update(
-    tenant: String, _ endpointID: UUID, _ changes: EndpointChanges, expected: (@Sendable (Endpoint) -> Bool)? = nil
+    tenant: String, _ endpointID: UUID, _ changes: EndpointChanges, expected: (@Sendable (Endpoint) -> Bool)? = nil,
+    by actor: String = Endpoints.unnamedActor
   ) async throws -> Endpoint {
     let entry = try await directory.require(tenant)
     let id = entry.tenant.id
@@ -112,7 +118,8 @@ public struct Endpoints: Sendable {
         RegistryStatements.endpointUpdate(
           .uuid(id), .uuid(endpointID), .text(url), .text(description), Self.column(statuses),
           Self.column(findingTypes), expected == nil ? .null : .text(current.url), .text(current.description),
-          Self.column(current.statuses.map(Set.init)), Self.column(Set(current.findingTypes))),
+          Self.column(current.statuses.map(Set.init)), Self.column(Set(current.findingTypes)), .uuid(.version7()),
+          .text(actor), .text(#"{"changed_url":\#(url != current.url)}"#)),
         Self.list(id, endpointID),
       ])
     guard let row = results[1].rows.first else { throw RegistryError.notFound("endpoint") }
@@ -125,12 +132,19 @@ public struct Endpoints: Sendable {
   /// - Parameters:
   ///   - tenant: the tenant's slug.
   ///   - endpointID: its id.
+  ///   - actor: who does it, for the audit.
   /// - Throws: `tenant_unknown`, `not_found`, `database_unavailable`.
-  public func remove(tenant: String, _ endpointID: UUID) async throws {
+  public func remove(
+    tenant: String, _ endpointID: UUID, by actor: String = Endpoints.unnamedActor
+  ) async throws {
     let id = try await directory.require(tenant).tenant.id
     _ = try await found(
       id, locking: endpointID,
-      [Self.list(id, endpointID), RegistryStatements.endpointRemove(.uuid(id), .uuid(endpointID))])
+      [
+        Self.list(id, endpointID),
+        AuditEntry(actor: actor, action: "endpoint.remove", subject: endpointID.text).statement(tenantID: id),
+        RegistryStatements.endpointRemove(.uuid(id), .uuid(endpointID)),
+      ])
   }
 
   /// Gives an endpoint a new secret. For some time deliveries are signed with both, so that a receiver can change over.
@@ -139,11 +153,13 @@ public struct Endpoints: Sendable {
   ///   - tenant: the tenant's slug.
   ///   - endpointID: its id.
   ///   - overlap: for how long the old secret signs too; zero ends it at once.
+  ///   - actor: who does it, for the audit.
   /// - Returns: the endpoint with its new secret, which is shown this once.
   /// - Throws: `tenant_unknown`, `not_found`, `invalid_request` for an overlap of more than 30 days,
   ///   `database_unavailable`.
   public func rotateSecret(
-    tenant: String, _ endpointID: UUID, overlap: Duration = Endpoints.defaultOverlap
+    tenant: String, _ endpointID: UUID, overlap: Duration = Endpoints.defaultOverlap,
+    by actor: String = Endpoints.unnamedActor
   ) async throws -> EndpointWithSecret {
     let id = try await directory.require(tenant).tenant.id
     guard overlap >= .zero, overlap <= .seconds(30 * 86_400) else {
@@ -156,6 +172,7 @@ public struct Endpoints: Sendable {
       id, locking: endpointID,
       [
         RegistryStatements.endpointRotate(.uuid(id), .uuid(endpointID), .bytes(sealed), .timestamp(until)),
+        AuditEntry(actor: actor, action: "endpoint.rotate_secret", subject: endpointID.text).statement(tenantID: id),
         Self.list(id, endpointID),
       ])
     return EndpointWithSecret(endpoint: endpoint, secret: secret.text)
@@ -192,8 +209,11 @@ public struct Endpoints: Sendable {
   ///   - tenant: the tenant's slug.
   ///   - endpointID: its id.
   /// - Returns: the endpoint as it is now.
+  ///   - actor: who does it, for the audit.
   /// - Throws: `tenant_unknown`, `not_found`, `database_unavailable`.
-  public func enable(tenant: String, _ endpointID: UUID) async throws -> Endpoint {
+  public func enable(
+    tenant: String, _ endpointID: UUID, by actor: String = Endpoints.unnamedActor
+  ) async throws -> Endpoint {
     let id = try await directory.require(tenant).tenant.id
     return try await found(
       id, locking: endpointID,
@@ -213,13 +233,17 @@ public struct Endpoints: Sendable {
   ///   - tenant: the tenant's slug.
   ///   - endpointID: its id.
   /// - Returns: the endpoint as it is now.
+  ///   - actor: who does it, for the audit.
   /// - Throws: `tenant_unknown`, `not_found`, `database_unavailable`.
-  public func disable(tenant: String, _ endpointID: UUID) async throws -> Endpoint {
+  public func disable(
+    tenant: String, _ endpointID: UUID, by actor: String = Endpoints.unnamedActor
+  ) async throws -> Endpoint {
     let id = try await directory.require(tenant).tenant.id
     return try await found(
       id, locking: endpointID,
       [
         RegistryStatements.endpointDisable(
+        AuditEntry(actor: actor, action: "endpoint.disable", subject: endpointID.text).statement(tenantID: id),
           .uuid(id), .uuid(endpointID), .timestamp(settings.clock()),
           .text(Endpoint.DisabledReason.operator.rawValue), .null),
         Self.list(id, endpointID),

@@ -18,10 +18,12 @@ public struct APIKeys: Sendable {
   ///   - name: what the key is for, 1 to 100 characters.
   ///   - scopes: what it may do, at least one.
   ///   - expiresAt: when it ends, in the future; nil is never.
+  ///   - actor: who does it, for the audit.
   /// - Returns: the key, with its text, which cannot be shown again.
   /// - Throws: `tenant_unknown`, `invalid_request`, `database_unavailable`.
   public func create(
-    tenant: String, name: String, scopes: Set<APIKeyScope>, expiresAt: Date? = nil
+    tenant: String, name: String, scopes: Set<APIKeyScope>, expiresAt: Date? = nil,
+    by actor: String = APIKeys.unnamedActor
   ) async throws -> NewAPIKey {
     guard (1...100).contains(name.count), !name.utf8.contains(where: { $0 < 0x20 }) else {
       throw RegistryError.invalid("name", "1 to 100 characters that say what the key is for")
@@ -38,9 +40,12 @@ public struct APIKeys: Sendable {
       expiresAt: expiresAt)
     _ = try await database.run(
       id,
-      RegistryStatements.apiKeyInsert(
-        .uuid(id), .uuid(key.keyID), .bytes(Fingerprint.sha256(text.text.utf8)), .text(name),
-        .textArray(key.scopes.map(\.rawValue)), .timestamp(expiresAt)))
+      [
+        RegistryStatements.apiKeyInsert(
+          .uuid(id), .uuid(key.keyID), .bytes(Fingerprint.sha256(text.text.utf8)), .text(name),
+          .textArray(key.scopes.map(\.rawValue)), .timestamp(expiresAt)),
+        AuditEntry(actor: actor, action: "api_key.create", subject: key.keyID.text).statement(tenantID: id),
+      ])
     return NewAPIKey(key: key, secret: text.text)
   }
 

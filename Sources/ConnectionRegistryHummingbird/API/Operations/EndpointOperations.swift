@@ -29,7 +29,7 @@ enum EndpointOperations {
       problems: [.limitReached]
     ) { call in
       let added = try await registry.endpoints.add(
-        tenant: call.tenant, try call.body(NewEndpointBody.self).endpoint)
+        tenant: call.tenant, try call.body(NewEndpointBody.self).endpoint, by: call.actor)
       return try .json(
         added, status: .created, location: "/v1/endpoints/\(added.endpoint.endpointID.text)")
     }
@@ -73,7 +73,7 @@ enum EndpointOperations {
       return try .json(
         await registry.endpoints.update(
           tenant: call.tenant, call.id("endpoint_id"), call.body(EndpointChangesBody.self).changes,
-          expected: expected))
+          expected: expected, by: call.actor))
     }
   }
 
@@ -83,7 +83,7 @@ enum EndpointOperations {
       description: "Removes it with its secret and everything that waits for it.", parameters: parameters,
       answer: .noContent("It is removed.")
     ) { call in
-      try await registry.endpoints.remove(tenant: call.tenant, call.id("endpoint_id"))
+      try await registry.endpoints.remove(tenant: call.tenant, call.id("endpoint_id"), by: call.actor)
       return .noContent
     }
   }
@@ -100,7 +100,8 @@ enum EndpointOperations {
         let overlap = try call.body(SecretRotationBody.self).overlapSeconds.map { Duration.seconds($0) }
         return try .json(
           await registry.endpoints.rotateSecret(
-            tenant: call.tenant, call.id("endpoint_id"), overlap: overlap ?? Endpoints.defaultOverlap))
+            tenant: call.tenant, call.id("endpoint_id"), overlap: overlap ?? Endpoints.defaultOverlap,
+            by: call.actor))
       },
       APIOperation(
         .post, path + "/ping", id: "pingEndpoint", tag: .endpoints, scope: .admin, summary: "Send a test delivery",
@@ -121,7 +122,7 @@ enum EndpointOperations {
         parameters: parameters, idempotency: .kept,
         answer: .ok(DeliverySchemas.endpoint, "The endpoint as it is now.")
       ) { call in
-        try .json(await registry.endpoints.enable(tenant: call.tenant, call.id("endpoint_id")))
+        try .json(await registry.endpoints.enable(tenant: call.tenant, call.id("endpoint_id"), by: call.actor))
       },
       APIOperation(
         .post, path + "/disable", id: "disableEndpoint", tag: .endpoints, scope: .admin,
@@ -130,7 +131,7 @@ enum EndpointOperations {
         parameters: parameters, idempotency: .kept,
         answer: .ok(DeliverySchemas.endpoint, "The endpoint as it is now.")
       ) { call in
-        try .json(await registry.endpoints.disable(tenant: call.tenant, call.id("endpoint_id")))
+        try .json(await registry.endpoints.disable(tenant: call.tenant, call.id("endpoint_id"), by: call.actor))
       },
       APIOperation(
         .post, path + "/replay", id: "replayDeliveries", tag: .endpoints, scope: .admin, summary: "Replay changes",

@@ -23,7 +23,8 @@ enum KeyOperations {
     ) { call in
       let body = try call.body(NewAPIKeyBody.self)
       let made = try await registry.keys.create(
-        tenant: call.tenant, name: body.name, scopes: Set(body.scopes), expiresAt: body.expiresAt)
+        tenant: call.tenant, name: body.name, scopes: Set(body.scopes), expiresAt: body.expiresAt,
+        by: call.actor)
       return try .json(made, status: .created, location: "/v1/api-keys/\(made.key.keyID.text)")
     }
   }

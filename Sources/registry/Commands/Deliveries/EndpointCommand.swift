@@ -64,7 +64,7 @@ extension EndpointCommand {
         url: url, description: description, statuses: statuses.isEmpty ? nil : Set(statuses),
         findingTypes: Set(findingTypes))
       try await scope.print {
-        try await $0.endpoints.add(tenant: $1, new)
+        try await $0.endpoints.add(tenant: $1, new, by: OperatorName.current)
       }
       Progress.say(EndpointCommand.secretIsShownOnce)
     }
@@ -151,7 +151,7 @@ extension EndpointCommand {
       if !statuses.isEmpty { changes.statuses = .some(Set(statuses)) }
       if noFindingTypes || !findingTypes.isEmpty { changes.findingTypes = Set(findingTypes) }
       let wanted = changes
-      try await endpoint.print { try await $0.endpoints.update(tenant: $1, $2, wanted) }
+      try await endpoint.print { try await $0.endpoints.update(tenant: $1, $2, wanted, by: OperatorName.current) }
     }
   }
 
@@ -168,7 +168,9 @@ extension EndpointCommand {
 
     func run() async throws {
       let overlap = overlap?.duration ?? Endpoints.defaultOverlap
-      try await endpoint.print { try await $0.endpoints.rotateSecret(tenant: $1, $2, overlap: overlap) }
+      try await endpoint.print {
+        try await $0.endpoints.rotateSecret(tenant: $1, $2, overlap: overlap, by: OperatorName.current)
+      }
       Progress.say(EndpointCommand.secretIsShownOnce)
     }
   }
@@ -193,7 +195,7 @@ extension EndpointCommand {
     @OptionGroup var endpoint: EndpointOptions
 
     func run() async throws {
-      try await endpoint.print { try await $0.endpoints.enable(tenant: $1, $2) }
+      try await endpoint.print { try await $0.endpoints.enable(tenant: $1, $2, by: OperatorName.current) }
     }
   }
 
@@ -205,7 +207,7 @@ extension EndpointCommand {
     @OptionGroup var endpoint: EndpointOptions
 
     func run() async throws {
-      try await endpoint.print { try await $0.endpoints.disable(tenant: $1, $2) }
+      try await endpoint.print { try await $0.endpoints.disable(tenant: $1, $2, by: OperatorName.current) }
     }
   }
 
@@ -222,7 +224,7 @@ extension EndpointCommand {
     func run() async throws {
       try Confirmation.require("Remove this endpoint? What waits for it is lost with it.", yes: yes)
       try await endpoint.scope.with {
-        try await $0.endpoints.remove(tenant: $1, endpoint.endpointID)
+        try await $0.endpoints.remove(tenant: $1, endpoint.endpointID, by: OperatorName.current)
       }
       Progress.say("The endpoint is removed.")
     }

@@ -34,7 +34,8 @@ extension KeyCommand {
     func run() async throws {
       let expiry = expiresIn.map { Date.now.addingTimeInterval($0.duration / .seconds(1)) }
       try await scope.print {
-        try await $0.keys.create(tenant: $1, name: name, scopes: Set(scopes), expiresAt: expiry)
+        try await $0.keys.create(
+          tenant: $1, name: name, scopes: Set(scopes), expiresAt: expiry, by: OperatorName.current)
       }
       Progress.say("The key is shown only now. Keep it where secrets are kept.")
     }

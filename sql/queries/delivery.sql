@@ -116,18 +116,18 @@ SELECT pg_notify('registry_deliveries', '');
 -- name: delivery_due
 -- long: yes
 -- role: worker
--- The endpoints that have something to be delivered at $1, those that were served longest ago first, those that fail
+-- The endpoints that have something to be delivered at $1 or to be released, those that were served longest ago first, those that fail
 -- last. One probe of an index for each endpoint.
 SELECT e.tenant_id, e.endpoint_id, e.failing_since IS NOT NULL AS is_failing,
   e.lease_until >= now() AS is_leased, o.created_at AS oldest_at
 FROM registry.endpoint e
 JOIN registry.tenant t ON t.tenant_id = e.tenant_id
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
   SELECT d.created_at FROM registry.delivery d
   WHERE d.tenant_id = e.tenant_id AND d.endpoint_id = e.endpoint_id AND d.state = 'pending'
     AND d.next_attempt_at <= greatest($1::timestamptz, now())
-  ORDER BY d.next_attempt_at LIMIT 1) o
-WHERE t.disabled_at IS NULL AND e.disabled_at IS NULL AND e.removed_at IS NULL
+  ORDER BY d.next_attempt_at LIMIT 1) o ON true
+WHERE (o.created_at IS NOT NULL OR e.backlog_due_at IS NOT NULL) AND t.disabled_at IS NULL AND e.disabled_at IS NULL AND e.removed_at IS NULL
   AND (e.paused_until IS NULL OR e.paused_until <= greatest($1, now()))
 ORDER BY e.failing_since IS NOT NULL, e.lease_until NULLS FIRST LIMIT $2::bigint;
 
@@ -147,7 +147,7 @@ WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND lease_id = $3::uuid;
 -- Where the holder of the lease sends, and with which secrets it signs.
 SELECT e.url, e.sealed_secret, CASE WHEN e.previous_until > greatest($4::timestamptz, now()) THEN e.sealed_previous END
     AS sealed_previous,
-  e.failing_since, t.environment
+  e.failing_since, e.backlog_due_at, e.backlog_resets, t.environment
 FROM registry.endpoint e JOIN registry.tenant t ON t.tenant_id = $1
 WHERE e.tenant_id = $1::uuid AND e.endpoint_id = $2::uuid AND e.lease_id = $3::uuid
   AND e.disabled_at IS NULL AND e.removed_at IS NULL AND t.disabled_at IS NULL
@@ -213,10 +213,35 @@ UPDATE registry.endpoint SET disabled_at = $3::timestamptz, disabled_reason = $4
 WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND disabled_at IS NULL AND removed_at IS NULL
   AND ($5::timestamptz IS NULL OR failing_since <= $5);
 
--- name: delivery_resume
--- An endpoint that failed for some time answers again: what it could not take is due now.
-UPDATE registry.delivery SET next_attempt_at = $3::timestamptz
-WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND state = 'pending' AND next_attempt_at > $3;
+-- name: endpoint_resume
+-- An endpoint that failed for some time answers again: what it could not take is due from $3 on (delivery_release).
+UPDATE registry.endpoint SET backlog_due_at = $3::timestamptz
+WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND failing_since IS NOT NULL AND backlog_due_at IS NULL;
+
+-- name: delivery_release
+-- long: yes
+-- A slice of what waits for an endpoint whose backlog is due since $3: what would be tried later, and where all of it
+-- begins anew ($4) what is due already. What is being written at the moment is passed by, so that this waits for nobody
+-- while others may wait for it; an attempt since then, or a delivery of since then, has the last word.
+UPDATE registry.delivery AS d
+SET next_attempt_at = $3::timestamptz, attempts = CASE WHEN $4::boolean THEN 0 ELSE d.attempts END,
+  due_since = CASE WHEN $4 THEN $3 ELSE d.due_since END
+WHERE d.tenant_id = $1::uuid AND d.state = 'pending' AND d.delivery_id = ANY (
+  ARRAY(
+    SELECT o.delivery_id FROM registry.delivery o
+    WHERE o.tenant_id = $1 AND o.endpoint_id = $2::uuid AND o.state = 'pending' AND o.next_attempt_at > $3
+      AND (o.last_attempt_at IS NULL OR o.last_attempt_at < $3) AND (o.due_since < $3 OR NOT $4)
+    ORDER BY o.next_attempt_at LIMIT $5::bigint FOR UPDATE SKIP LOCKED)
+  || ARRAY(
+    SELECT o.delivery_id FROM registry.delivery o
+    WHERE $4 AND o.tenant_id = $1 AND o.endpoint_id = $2 AND o.state = 'pending' AND o.next_attempt_at < $3
+      AND o.due_since < $3
+    ORDER BY o.next_attempt_at LIMIT $5 FOR UPDATE SKIP LOCKED));
+
+-- name: endpoint_released
+-- All that waits says so, unless it was enabled anew meanwhile.
+UPDATE registry.endpoint SET backlog_due_at = NULL, backlog_resets = false
+WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND lease_id = $3::uuid AND backlog_due_at = $4::timestamptz;
 
 -- name: delivery_old
 -- long: yes

@@ -32,14 +32,11 @@ SELECT $1, $11::uuid, $12::text, 'endpoint.update', c.endpoint_id::text, $13::js
 ON CONFLICT (tenant_id, audit_id) DO NOTHING;
 
 -- name: endpoint_enable
--- What waited is due at once, with all its attempts before it (delivery_enable).
+-- What waited is due from $3 on, with all its attempts before it (delivery_release); whoever serves the endpoint sees to it.
 UPDATE registry.endpoint
-SET disabled_at = NULL, disabled_reason = NULL, failing_since = NULL, paused_until = NULL
+SET disabled_at = NULL, disabled_reason = NULL, failing_since = NULL, paused_until = NULL,
+  backlog_due_at = $3::timestamptz, backlog_resets = true
 WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND removed_at IS NULL;
-
--- name: delivery_enable
-UPDATE registry.delivery SET attempts = 0, due_since = $3::timestamptz, next_attempt_at = $3
-WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND state = 'pending';
 
 -- name: endpoint_rotate
 -- The secret of now signs until $4 beside the new one; a repetition finds the new one in place.

@@ -22,6 +22,8 @@ public struct DeliveryConfiguration: Sendable {
   public var disabledAfter: Duration = .seconds(5 * 86_400)
   /// How long deliveries are kept that were delivered or given up.
   public var retention: Duration = .seconds(30 * 86_400)
+  /// How many deliveries of a backlog are told in one transaction that they are due.
+  var releasedAtOnce = 1_000
   /// What finds the addresses of hosts.
   var hostResolver = HostResolver()
   /// A file with the authorities whose certificates count; nil is those that this machine trusts.

@@ -203,13 +203,14 @@ public struct Endpoints: Sendable {
     return try Delivery(row: row)
   }
 
-  /// Lets a disabled endpoint have deliveries again: what waited is due at once, and what changed meanwhile.
+  /// Lets a disabled endpoint have deliveries again: what waited is due at once, and what changed meanwhile. Whoever
+  /// delivers to it tells what waits so in slices, before it goes on.
   ///
   /// - Parameters:
   ///   - tenant: the tenant's slug.
   ///   - endpointID: its id.
-  /// - Returns: the endpoint as it is now.
   ///   - actor: who does it, for the audit.
+  /// - Returns: the endpoint as it is now.
   /// - Throws: `tenant_unknown`, `not_found`, `database_unavailable`.
   public func enable(
     tenant: String, _ endpointID: UUID, by actor: String = Endpoints.unnamedActor
@@ -219,8 +220,8 @@ public struct Endpoints: Sendable {
       id, locking: endpointID,
       [
         RegistryStatements.endpointTenantLock(.uuid(id)),
-        RegistryStatements.endpointEnable(.uuid(id), .uuid(endpointID)),
-        RegistryStatements.deliveryEnable(.uuid(id), .uuid(endpointID), .timestamp(settings.clock())),
+        AuditEntry(actor: actor, action: "endpoint.enable", subject: endpointID.text).statement(tenantID: id),
+        RegistryStatements.endpointEnable(.uuid(id), .uuid(endpointID), .timestamp(settings.clock())),
         RegistryStatements.deliveryWake(),
         Self.list(id, endpointID),
       ])
@@ -232,8 +233,8 @@ public struct Endpoints: Sendable {
   /// - Parameters:
   ///   - tenant: the tenant's slug.
   ///   - endpointID: its id.
-  /// - Returns: the endpoint as it is now.
   ///   - actor: who does it, for the audit.
+  /// - Returns: the endpoint as it is now.
   /// - Throws: `tenant_unknown`, `not_found`, `database_unavailable`.
   public func disable(
     tenant: String, _ endpointID: UUID, by actor: String = Endpoints.unnamedActor
@@ -242,8 +243,8 @@ public struct Endpoints: Sendable {
     return try await found(
       id, locking: endpointID,
       [
-        RegistryStatements.endpointDisable(
         AuditEntry(actor: actor, action: "endpoint.disable", subject: endpointID.text).statement(tenantID: id),
+        RegistryStatements.endpointDisable(
           .uuid(id), .uuid(endpointID), .timestamp(settings.clock()),
           .text(Endpoint.DisabledReason.operator.rawValue), .null),
         Self.list(id, endpointID),

@@ -185,7 +185,7 @@ struct RegistryDatabase: Sendable {
 extension NamedStatement {
   /// Whether it makes something due to be delivered.
   fileprivate var writesDeliveries: Bool {
-    name.hasPrefix("delivery_append") || ["delivery_retry", "delivery_replay", "delivery_enable"].contains(name)
+    name.hasPrefix("delivery_append") || ["delivery_retry", "delivery_replay", "endpoint_enable"].contains(name)
   }
 }
 

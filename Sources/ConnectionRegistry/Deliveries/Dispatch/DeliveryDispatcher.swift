@@ -95,7 +95,7 @@ final class DeliveryDispatcher: Service {
       var oldest = now
       guard let due = results.first else { return }
       for row in due.rows {
-        oldest = min(oldest, try row.decode("oldest_at", as: Date.self))
+        if let at = try row.decodeIfPresent("oldest_at", as: Date.self) { oldest = min(oldest, at) }
         let (tenantID, endpointID): (UUID, UUID) = (try row.decode("tenant_id"), try row.decode("endpoint_id"))
         if let worker = state.withLockedValue({ $0.workers[endpointID] }) {
           worker.wake()

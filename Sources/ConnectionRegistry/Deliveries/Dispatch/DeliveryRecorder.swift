@@ -40,13 +40,12 @@ struct DeliveryRecorder: Sendable {
     let attempts = PostgresParameter.int(attempt.verdict.attempts)
     switch attempt.outcome {
     case .delivered(let status):
-      var statements = [
-        RegistryStatements.deliveryDelivered(id, delivery, attempts, now, .int(status)),
-        RegistryStatements.endpointSucceeded(id, endpoint, now),
-      ]
+      var statements = [RegistryStatements.deliveryDelivered(id, delivery, attempts, now, .int(status))]
       if let since = attempt.failingSince, attempt.at.timeIntervalSince(since) >= Self.outage {
-        statements.append(RegistryStatements.deliveryResume(id, endpoint, now))
+        // Before the success is noted, which ends the failing: only the first success resumes.
+        statements.append(RegistryStatements.endpointResume(id, endpoint, now))
       }
+      statements.append(RegistryStatements.endpointSucceeded(id, endpoint, now))
       return statements
     case .failed(let failure):
       var next = PostgresParameter.null

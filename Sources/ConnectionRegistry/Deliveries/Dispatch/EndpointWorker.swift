@@ -174,6 +174,12 @@ final class EndpointWorker: Sendable {
       ])
     guard results[0].affectedRows == 1, let row = results[1].rows.first else { return nil }
     state.withLockedValue { $0.leaseEnd = asked + context.settings.lease }
+    if let since = try row.decodeIfPresent("backlog_due_at", as: Date.self) {
+      let backlog = EndpointBacklog(
+        dueSince: since, resets: try row.decode("backlog_resets"), tenantID: tenantID, endpointID: endpointID)
+      guard try await release(backlog) else { return nil }
+      return try await look(besides: busy, known)
+    }
     let runs = try DeliveryRun.runs(of: results[2].rows, limit: Self.itemsPerQueue)
     let waiting = runs.filter { $0.waitsUntil != nil }
     if !waiting.isEmpty {
@@ -183,6 +189,21 @@ final class EndpointWorker: Sendable {
           id, endpoint, .textArray(waiting.map(\.queue)), .timestampArray(waiting.map(\.waitsUntil))))
     }
     return (try await target(of: row, known), runs.filter { !$0.items.isEmpty })
+  }
+
+  /// Tells all that waits that it is due, before anything of it goes out; the lease is kept meanwhile.
+  ///
+  /// - Returns: false where it is to be left to another.
+  private func release(_ backlog: EndpointBacklog) async throws -> Bool {
+    while !isStopped, !Task.isCancelled {
+      guard try await backlog.releaseSlice(of: context.settings.releasedAtOnce, in: context.database) else {
+        try await backlog.end(in: context.database, leaseID: leaseID)
+        return true
+      }
+      await renew()
+      guard state.withLockedValue({ ContinuousClock.now < $0.leaseEnd }) else { return false }
+    }
+    return false
   }
 
   /// Keeps the lease while long attempts are under way.
@@ -241,6 +262,10 @@ final class EndpointWorker: Sendable {
       if let session = target.session {
         do {
           outcome = try await session.send(id: item.deliveryID.text, body: item.body, secrets: target.secrets, at: now)
+        } catch HostResolver.Failure.noTurn {
+          // Nothing was asked of the endpoint, so nothing is held against it: the delivery stays due.
+          context.logger.debug("a host was not looked up in time", metadata: ["endpoint": "\(endpointID.text)"])
+          return false
         } catch {
           return false
         }
@@ -262,10 +287,6 @@ final class EndpointWorker: Sendable {
         return false
       }
       if verdict.pausedUntil != nil || verdict.disables != nil { stop() }
-        } catch HostResolver.Failure.noTurn {
-          // Nothing was asked of the endpoint, so nothing is held against it: the delivery stays due.
-          context.logger.debug("a host was not looked up in time", metadata: ["endpoint": "\(endpointID.text)"])
-          return false
       if case .retry = verdict.next { return false }
     }
     return run.isCut

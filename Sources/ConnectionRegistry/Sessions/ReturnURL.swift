@@ -50,7 +50,9 @@ struct ReturnURL: Sendable, Hashable {
     }
     guard !Self.refusedSchemes.contains(scheme) else { throw refuse("the scheme \(scheme) is never allowed") }
     guard parts.user == nil, parts.password == nil else { throw refuse("a URL with user information is not allowed") }
-    let host = parts.host?.lowercased() ?? ""
+    // An app's own URL goes back as it was written: what looks like a host is often a name whose case the app compares.
+    let isWeb = scheme == "https" || scheme == "http"
+    let host = (isWeb ? parts.host?.lowercased() : parts.host) ?? ""
     if scheme == "http" {
       guard environment != "production", ["localhost", "127.0.0.1", "[::1]", "::1"].contains(host) else {
         throw refuse("http is allowed on localhost only, and not in production: use https")
@@ -68,7 +70,10 @@ struct ReturnURL: Sendable, Hashable {
     self.host = host
     self.port = parts.port
     self.path = parts.percentEncodedPath
-    let authority = host.isEmpty ? (url.contains("://") ? "//" : "") : "//\(host)\(parts.port.map { ":\($0)" } ?? "")"
+    // Only right behind the scheme: a query may hold another URL.
+    let behindScheme = url.dropFirst(scheme.utf8.count + 1)
+    let port = parts.port.map { ":\($0)" } ?? ""
+    let authority = behindScheme.hasPrefix("//") ? "//\(host)\(port)" : ""
     self.text =
       "\(scheme):\(authority)\(path)"
       + (parts.percentEncodedQuery.map { "?\($0)" } ?? "") + (parts.percentEncodedFragment.map { "#\($0)" } ?? "")
@@ -81,7 +86,7 @@ struct ReturnURL: Sendable, Hashable {
   }
 
   private func covered(by entry: ReturnURL) -> Bool {
-    guard scheme == entry.scheme, host == entry.host, port == entry.port else { return false }
+    guard scheme == entry.scheme, host.lowercased() == entry.host.lowercased(), port == entry.port else { return false }
     guard scheme == "https" || scheme == "http" else { return path == entry.path }
     if entry.path.isEmpty || entry.path == "/" { return true }
     return path == entry.path || path.hasPrefix(entry.path.hasSuffix("/") ? entry.path : entry.path + "/")

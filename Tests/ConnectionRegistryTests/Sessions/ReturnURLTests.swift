@@ -51,6 +51,32 @@ import Testing
     }
   }
 
+  /// What a query holds decides nothing, and an app's name stays as it is written.
+  @Test(arguments: [
+    ("myapp:connected", "myapp:connected?u=https://x.example", "myapp:connected?u=https://x.example"),
+    ("myapp:connected", "myapp:connected#https://x", "myapp:connected#https://x"),
+    ("myapp:/connected", "myapp:/connected?u=a://b", "myapp:/connected?u=a://b"),
+    ("myapp://connected", "myapp://connected?u=a://b", "myapp://connected?u=a://b"),
+    ("myapp:///connected", "myapp:///connected", "myapp:///connected"),
+    ("MyApp://Devices/Added", "MYAPP://Devices/Added", "myapp://Devices/Added"),
+    // As it was stored before the case was kept.
+    ("myapp://devices", "myapp://Devices", "myapp://Devices"),
+  ])
+  func anAppsURLIsSentAsItWasCompared(_ entry: String, _ url: String, _ text: String) throws {
+    let tenant = Self.tenant("production", [try ReturnURL(pattern: entry, environment: "production").text])
+    #expect(try ReturnURL(url, field: "success_url", of: tenant).text == text)
+  }
+
+  @Test(arguments: [
+    ("myapp:connected", "myapp://connected?u=https://x"), ("myapp:connected", "myapp://connected"),
+    ("myapp://connected", "myapp:connected?u=myapp://connected"), ("myapp:connected", "myapp:other?u=https://x"),
+  ])
+  func anAppsURLOfAnotherFormIsRefused(_ entry: String, _ url: String) {
+    expectError(.returnURLNotAllowed) {
+      _ = try ReturnURL(url, field: "success_url", of: Self.tenant("production", [entry]))
+    }
+  }
+
   @Test(arguments: [
     ("http://localhost:3000/cb", "http://localhost:3000/cb"), ("http://127.0.0.1/x", "http://127.0.0.1/x"),
     ("http://[::1]:3000/x", "http://[::1]:3000/x"),

@@ -56,6 +56,23 @@ extension Sandbox {
     return userID
   }
 
+  /// Connects an account as an app on a phone does that was given a token.
+  ///
+  /// - Parameters:
+  ///   - tenant: the environment's slug.
+  ///   - token: the token, which is used up.
+  ///   - referenceID: whom the app says it connects.
+  ///   - resource: the provider.
+  /// - Returns: the new `user_id`.
+  /// - Throws: ``SandboxRefusal/unknownPhoneToken``, ``SandboxRefusal/foreignPhoneToken``.
+  @discardableResult
+  public func connectOnPhone(
+    tenant: String, token: String, referenceID: String?, resource: String
+  ) async throws -> String {
+    try await self.world.use(phoneToken: token, tenant: tenant, referenceID: referenceID)
+    return try await self.connectOutsideSession(tenant: tenant, referenceID: referenceID, resource: resource)
+  }
+
   /// Ends a connection through Terra and sends the `deauth` webhook.
   ///
   /// - Parameters:

@@ -145,7 +145,7 @@ struct AuthSessionOpening: Sendable {
         let answer = try await client.generateWidgetSession(request)
         return .init(terraSessionID: answer.sessionID, url: answer.url, expiresIn: answer.expiresIn)
       case .mobile:
-        let answer = try await client.generateAuthToken()
+        let answer = try await client.generateAuthToken(referenceID: draft.referenceID)
         return .init(token: answer.token, expiresIn: answer.expiresIn)
       }
     }

@@ -41,12 +41,23 @@ extension TerraClient {
     return try TerraWidgetSession(AnswerReader(try await perform(call), endpoint: call.name))
   }
 
-  /// Asks for a token with which an app on a phone connects one app user (`POST /auth/generateAuthToken`). It can be
-  /// used once.
+  /// Asks for a token with which an app on a phone connects one app user. It can be used once.
   ///
+  /// `POST /auth/tokens` binds the token to the app user. Where Terra does not know it, as on the older generation, the token
+  /// is `POST /auth/generateAuthToken`'s, and binds nobody: the app names whom it connects.
+  ///
+  /// - Parameter referenceID: the team's id of the app user; nil binds nobody.
   /// - Returns: the token and how long it can be used.
   /// - Throws: ``TerraAPIError`` (`notFound` for a wrong dev-id on the older generation), or `CancellationError`.
-  public func generateAuthToken() async throws -> TerraAuthToken {
+  public func generateAuthToken(referenceID: String? = nil) async throws -> TerraAuthToken {
+    if let referenceID {
+      let call = call(.POST, "/auth/tokens", query: [("reference_id", referenceID)])
+      do {
+        return try TerraAuthToken(AnswerReader(try await perform(call), endpoint: call.name))
+      } catch let error as TerraAPIError where error.httpStatus == 404 || error.httpStatus == 405 {
+        // Nothing was given out.
+      }
+    }
     let call = call(.POST, "/auth/generateAuthToken")
     return try TerraAuthToken(AnswerReader(try await perform(call), endpoint: call.name))
   }

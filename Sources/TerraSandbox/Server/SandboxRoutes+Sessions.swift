@@ -59,10 +59,12 @@ extension SandboxRoutes {
     ])
   }
 
-  /// `POST /auth/generateAuthToken` and `POST /auth/tokens`: a token for a phone.
+  /// `POST /auth/generateAuthToken` and `POST /auth/tokens`: a token for a phone, bound to the `reference_id` of the query.
   func generateAuthToken(_ call: TerraCall) async throws -> Response {
-    let token = (0..<32).map { _ in UInt8.random(in: .min ... .max) }
-    return Response.json(["status": "success", "token": .string(hexadecimal(token)), "expires_in": 180])
+    let token = hexadecimal((0..<32).map { _ in UInt8.random(in: .min ... .max) })
+    await self.world.keep(
+      phoneToken: token, tenant: call.environment.slug, referenceID: Self.text(call.parameter("reference_id")))
+    return Response.json(["status": "success", "token": .string(token), "expires_in": 180])
   }
 
   // MARK: Parts

@@ -22,7 +22,8 @@ struct SandboxRoutes: Sendable {
       group.delete("auth/deauthenticateUser") { request, _ in
         try await self.deauthenticateUser(TerraCall(request, family: family, world: self.world))
       }
-      for path in ["auth/generateAuthToken", "auth/tokens"] {
+      // The older generation knows the older name only.
+      for path in family == .legacy ? ["auth/generateAuthToken"] : ["auth/generateAuthToken", "auth/tokens"] {
         group.post(RouterPath(path)) { request, _ in
           try await self.generateAuthToken(TerraCall(request, family: family, world: self.world))
         }

@@ -88,7 +88,7 @@ struct TerraCall: Sendable {
       self.problem(.badRequest, "\(name) can only be connected through the mobile SDK")
     case .userLimitReached: self.problem(.forbidden, "User Limit Reached")
     case .unknownConnection: self.problem(.notFound, "User not found")
-    case .unknownAttempt, .expired, .alreadyDecided, .unknownEnvironment:
+    case .unknownAttempt, .expired, .alreadyDecided, .unknownEnvironment, .unknownPhoneToken, .foreignPhoneToken:
       self.problem(.badRequest, "The request cannot be served")
     }
   }

@@ -16,6 +16,10 @@ public enum SandboxRefusal: Error, Hashable, CustomStringConvertible {
   case unknownResource(String)
   /// No environment has this slug.
   case unknownEnvironment(String)
+  /// The token for a phone was never given out here, or is used up.
+  case unknownPhoneToken
+  /// The token for a phone is bound to another app user.
+  case foreignPhoneToken
 
   /// What was wrong.
   public var description: String {
@@ -28,6 +32,8 @@ public enum SandboxRefusal: Error, Hashable, CustomStringConvertible {
     case .mobileOnly(let name): "\(name) can only be connected by an app on a phone"
     case .unknownResource(let name): "no provider is named '\(name)'"
     case .unknownEnvironment(let slug): "no environment is named '\(slug)'"
+    case .unknownPhoneToken: "the token was never given out here, or is used up"
+    case .foreignPhoneToken: "the token is bound to another app user"
     }
   }
 }

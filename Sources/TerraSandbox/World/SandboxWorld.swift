@@ -1,5 +1,12 @@
 import Foundation
 
+/// What a phone's token lets it do, once.
+private struct PhoneToken {
+  var tenant: String
+  /// Whom it may connect; nil where the app says so itself.
+  var referenceID: String?
+}
+
 /// Terra's side of the truth: environments, attempts, accounts and connections.
 ///
 /// It changes its state and says what follows from it; it sends nothing and waits for nothing.
@@ -10,6 +17,7 @@ actor SandboxWorld {
   var connections: [String: ConnectionShelf] = [:]
   var calls: [String: [ReceivedCall]] = [:]
   var scripted: [String: [ScriptedAnswer]] = [:]
+  private var phoneTokens: [String: PhoneToken] = [:]
   private var ordinals: [String: [String?: Int]] = [:]
   let thresholds: SandboxThresholds
   let faults: FaultSettings
@@ -54,6 +62,19 @@ actor SandboxWorld {
     change(&environment)
     environment.slug = slug
     try self.put(environment)
+  }
+
+  // MARK: Phones
+
+  func keep(phoneToken: String, tenant: String, referenceID: String?) {
+    self.phoneTokens[phoneToken] = PhoneToken(tenant: tenant, referenceID: referenceID)
+  }
+
+  /// Takes a token for one app user; it is used up with that, and stays where it is another's.
+  func use(phoneToken: String, tenant: String, referenceID: String?) throws(SandboxRefusal) {
+    guard let token = self.phoneTokens[phoneToken], token.tenant == tenant else { throw .unknownPhoneToken }
+    guard token.referenceID == nil || token.referenceID == referenceID else { throw .foreignPhoneToken }
+    self.phoneTokens[phoneToken] = nil
   }
 
   // MARK: Attempts

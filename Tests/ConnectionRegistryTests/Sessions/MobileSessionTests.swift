@@ -26,6 +26,39 @@ import Testing
     }
   }
 
+  private static func onNewerGeneration(_ stage: Stage) async throws {
+    var change = TenantChange()
+    change.terraBaseURL = stage.terra + "/api/v2"
+    _ = try await stage.registry.tenants.update("acme", change)
+  }
+
+  /// Whoever gets hold of a token cannot connect somebody else with it.
+  @Test func aTokenConnectsNobodyButItsAppUser() async throws {
+    try await withStage { stage in
+      try await Self.onNewerGeneration(stage)
+      let token = try #require(try await Self.open(stage).token)
+      await #expect(throws: SandboxRefusal.foreignPhoneToken) {
+        try await stage.sandbox.connectOnPhone(tenant: "acme", token: token, referenceID: "q", resource: "APPLE")
+      }
+      try await stage.sandbox.connectOnPhone(tenant: "acme", token: token, referenceID: "p", resource: "APPLE")
+      await #expect(throws: SandboxRefusal.unknownPhoneToken) {
+        try await stage.sandbox.connectOnPhone(tenant: "acme", token: token, referenceID: "p", resource: "APPLE")
+      }
+      #expect(await stage.sandbox.calls(tenant: "acme").map(\.path) == ["/api/v2/auth/tokens"])
+    }
+  }
+
+  /// The older generation has no tokens that are bound, and one of nobody binds nobody.
+  @Test func aTokenThatCannotBeBoundIsGivenOutAllTheSame() async throws {
+    try await withStage { stage in
+      let older = try #require(try await Self.open(stage).token)
+      try await stage.sandbox.connectOnPhone(tenant: "acme", token: older, referenceID: "q", resource: "APPLE")
+      try await Self.onNewerGeneration(stage)
+      let nobodys = try #require(try await Self.open(stage, NewAuthSession(kind: .mobile)).token)
+      try await stage.sandbox.connectOnPhone(tenant: "acme", token: nobodys, referenceID: "q", resource: "SAMSUNG")
+    }
+  }
+
   @Test func theSameKeyGivesTheSameToken() async throws {
     try await withStage { stage in
       let first = try await Self.open(stage, key: "k")

@@ -13,14 +13,15 @@ extension RouterMethods {
   /// Add ``RegistryRequestMiddleware`` before, rather than a logger of whole URIs: the path of a callback holds the
   /// attempt token, and the path of an app user the `reference_id`.
   ///
-  /// Give the server a ``BodyArrivalHandler`` for each connection, so that a body that trickles does not hold one.
+  /// Give the server a ``BodyArrivalHandler`` for each connection, so that neither a body that trickles
+  /// nor an answer that nobody reads holds one.
   ///
   /// Errors leave these routes as problem documents (RFC 9457), and every answer carries `X-Request-Id`.
   ///
   /// - Parameters:
   ///   - registry: The registry that answers. Its `run()` must be running.
   ///   - routes: Which groups of routes to add.
-  ///   - api: What `/v1` allows its callers; the rate holds for `/terra` too.
+  ///   - api: What `/v1` allows its callers; rate and time limit hold for `/terra` too.
   public func addRegistryRoutes(
     _ registry: ConnectionRegistry, _ routes: RegistryRoutes = .all, api: APISettings = APISettings()
   ) {
@@ -36,7 +37,9 @@ extension RouterMethods {
     let operations = APIOperations(registry: registry, settings: api)
     if routes.contains(.api) { operations.add(to: group, rateLimit: rateLimit) }
     if routes.contains(.documentation) { DocumentationRoutes(operations: operations.all).add(to: sized) }
-    if routes.contains(.gateway) { GatewayRoutes(registry: registry, rateLimit: rateLimit).add(to: group) }
+    if routes.contains(.gateway) {
+      GatewayRoutes(registry: registry, rateLimit: rateLimit, timeLimit: api.timeLimit).add(to: group)
+    }
     if routes.contains(.health) { HealthRoutes(registry: registry).add(to: sized) }
   }
 }

@@ -10,6 +10,8 @@ struct GatewayRoutes: Sendable {
   let registry: ConnectionRegistry
   /// One for this and `/v1`: a key has one rate, wherever it asks.
   let rateLimit: RateLimit
+  /// How long finding out who asks may take, and then answering; Terra's own deadline is shorter.
+  let timeLimit: Duration
 
   private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
 
@@ -27,22 +29,32 @@ struct GatewayRoutes: Sendable {
     // Each operation has a route of its own for logs and metrics; what is asked for is told from the raw path.
     for path in Self.paths {
       for method in Self.methods {
-        router.on(RouterPath("terra\(path)"), method: method) { request, context in try await answer(request, context) }
+        router.on(RouterPath("terra\(path)"), method: method) { request, context in
+          try await answer(request, context, route: path)
+        }
       }
     }
   }
 
-  private func answer(_ request: Request, _ context: some RequestContext) async throws -> Response {
+  private func answer(
+    _ request: Request, _ context: some RequestContext, route: String
+  ) async throws -> Response {
     do {
       try RequestSize.check(request)
-      let (path, query) = Self.parts(request)
-      let admission = try await registry.gateway.admit(
-        method: request.method.rawValue, path: path, apiKeys: request.headers[values: .xAPIKey],
-        devIDs: request.headers[values: .devID])
+      let late = Problem(.timedOut, "This took longer than it may: try again.", retryAfter: 5)
+      let (path, query) = Self.parts(request, prefix: Self.prefix(of: context.endpointPath, route: route))
+      let admission = try await TimeLimit.run(timeLimit, orThrow: late) {
+        try await registry.gateway.admit(
+          method: request.method.rawValue, path: path, apiKeys: request.headers[values: .xAPIKey],
+          devIDs: request.headers[values: .devID])
+      }
       try rateLimit.count(admission.keyID)
-      let answer = try await registry.gateway.answer(
-        admission, rawQuery: query, contentType: request.headers[.contentType], accept: request.headers[.accept],
-        body: try await Self.body(request))
+      let body = try await Self.body(request)
+      let answer = try await TimeLimit.run(timeLimit, orThrow: late) {
+        try await registry.gateway.answer(
+          admission, rawQuery: query, contentType: request.headers[.contentType], accept: request.headers[.accept],
+          body: body)
+      }
       return Self.response(answer)
     } catch let error as RegistryError {
       if error.code.httpStatus >= 500 {
@@ -65,14 +77,19 @@ struct GatewayRoutes: Sendable {
     }
   }
 
+  /// How many segments whoever embeds these routes has put before `/terra`.
+  private static func prefix(of endpoint: String?, route: String) -> Int {
+    let count = { (path: String) in path.split(separator: "/").count }
+    return max(0, count(endpoint ?? "") - count("terra\(route)"))
+  }
+
   /// The path behind `/terra` and the query, both exactly as they came.
-  private static func parts(_ request: Request) -> (path: String, query: String) {
+  private static func parts(_ request: Request, prefix: Int) -> (path: String, query: String) {
     let raw = request.head.path ?? ""
     let mark = raw.firstIndex(of: "?")
-    let path = raw[..<(mark ?? raw.endIndex)].drop { $0 == "/" }
-    // Anything before it is the prefix of whoever embeds these routes.
-    let behind = path.range(of: "terra/").map { path[$0.upperBound...] } ?? ""
-    return ("/" + behind, mark.map { String(raw[raw.index(after: $0)...]) } ?? "")
+    var path = raw[..<(mark ?? raw.endIndex)].drop { $0 == "/" }
+    for _ in 0...prefix { path = path.drop { $0 != "/" }.drop { $0 == "/" } }
+    return ("/" + path, mark.map { String(raw[raw.index(after: $0)...]) } ?? "")
   }
 
   private static func body(_ request: Request) async throws -> [UInt8] {

@@ -14,7 +14,8 @@ struct OpenAPIDocument {
         "title": "Connection registry", "version": "1",
         "description": """
         The truth about the wearables that a team's users connect through Terra. Every request carries an API key \
-        of one tenant and sees that tenant only. Times are RFC 3339 in UTC; lists are paged by cursors; errors are \
+        of one tenant and sees that tenant only. This document covers `/v1` and nothing else: not the webhooks, the \
+        browser's way back, the gateway below `/terra`, nor health. Times are RFC 3339 in UTC; lists are paged by cursors; errors are \
         problem documents (RFC 9457) whose `code` is stable.
         """,
       ],
@@ -45,6 +46,13 @@ struct OpenAPIDocument {
     }
   }
 
+  private static let lateCommits = """
+
+
+    A list is ordered by the time at which rows began to be written, so one that was committed late may stand before a \
+    cursor that was given out. Who follows what happens follows `/v1/changes`, where nothing does.
+    """
+
   private var schemas: [String: JSONNode] {
     let named = operations.flatMap { operation in operation.answer.schema?.named ?? [] }
     return Dictionary(
@@ -55,7 +63,9 @@ struct OpenAPIDocument {
     var members: [String: JSONNode] = [
       "operationId": .text(operation.id), "tags": [.text(operation.tag.rawValue)],
       "summary": .text(operation.summary),
-      "description": .text("\(operation.description)\n\nNeeds the scope `\(operation.scope.rawValue)`."),
+      "description": .text(
+        "\(operation.description)\(operation.answer.isPage ? lateCommits : "")\n\n"
+          + "Needs the scope `\(operation.scope.rawValue)`."),
       "x-scope": .text(operation.scope.rawValue),
       "responses": .object(responses(of: operation)),
     ]

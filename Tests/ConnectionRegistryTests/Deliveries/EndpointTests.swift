@@ -153,6 +153,16 @@ import Testing
         let again = receiver.taken.filter { request in receiver.taken.filter { $0.id == request.id }.count == 2 }
         #expect(Set(again.map(\.id)).count == 2, "a replayed change has another id than before")
         #expect(Set(again.map(\.body)).count == 2, "a stored delivery got another body")
+        // By time: from the third change on, and up to but without the fifth.
+        let moments = try await stage.owner.execute(
+          "SELECT recorded_at FROM registry.connection_change ORDER BY recorded_at, user_id, sequence"
+        ).rows.map { try $0.decode("recorded_at", as: Date.self) }
+        let span = try await deliveries.replay(
+          tenant: "acme", endpoint: endpoint, DeliveryReplay(since: moments[2], until: moments[4]))
+        #expect(span.changes == 2)
+        await receiver.wait(taken: 10)
+        try await stage.settleDeliveries()
+        #expect(Set(try receiver.taken.suffix(2).map { try DeliveredChange($0).data.change.sequence }) == [3, 4])
         let none = try await deliveries.replay(
           tenant: "acme", endpoint: endpoint, DeliveryReplay(since: Date().addingTimeInterval(60)))
         #expect(none.changes == 0)

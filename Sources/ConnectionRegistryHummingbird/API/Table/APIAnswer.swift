@@ -11,6 +11,8 @@ struct APIAnswer: Sendable {
   var textType: String?
   /// Whether `Location` names what was made.
   var namesLocation = false
+  /// Whether it is one page of a list.
+  var isPage = false
   /// Where one can go from here: operations whose parameters this answer gives.
   var links: [APILink] = []
 
@@ -23,7 +25,7 @@ struct APIAnswer: Sendable {
 
   /// 200 with one page of a list.
   static func page(of item: APISchema, _ description: String, links: [APILink] = []) -> APIAnswer {
-    APIAnswer(status: 200, description: description, schema: .page(of: item), links: links)
+    APIAnswer(status: 200, description: description, schema: .page(of: item), isPage: true, links: links)
   }
 
   /// 201 with the object that was made, and its path in `Location`.

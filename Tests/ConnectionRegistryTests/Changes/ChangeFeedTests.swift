@@ -57,6 +57,16 @@ struct ChangeFeedTests {
     }
   }
 
+  /// Readers keep cursors across upgrades: this one is as the first version gave them out, and is made by no code of ours.
+  @Test("understands a cursor of an older version")
+  func cursorOfAnOlderVersion() throws {
+    let ring = try MasterKeyRing("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+    let tenant = try #require(UUID(uuidString: "01890a5d-ac96-774b-bcce-b302099a8057"))
+    let cursor = "AWMNzSkAAQIDBAUGBwgJCgtzNecq5dbibqBwnYHScBC7uapM7wu-CEhuhsL5"
+    let place = try ChangePosition(cursor: cursor, tenantID: tenant, keyRing: ring)
+    #expect(place == ChangePosition(position: 4_711, userID: "u-1", sequence: 3))
+  }
+
   @Test("brings a place back out of its cursor, whatever the id holds")
   func cursorsOfAnyID() throws {
     let ring = try MasterKeyRing(MasterKeyRing.newKey())

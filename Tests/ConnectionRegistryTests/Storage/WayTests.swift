@@ -31,6 +31,7 @@ import Testing
     var settings = StageSettings()
     settings.connections = 1
     try await withStage(settings) { stage in
+      let key = try await stage.registry.keys.create(tenant: "acme", name: "backend", scopes: [.admin])
       let long = try await stage.owner.withTransaction { gate in
         try await gate.execute("LOCK TABLE registry.finding IN ACCESS EXCLUSIVE MODE")
         // It has the pool's only connection.
@@ -40,7 +41,6 @@ import Testing
         try await stage.expect(Payload.auth("u1"), .accepted)
         let found = try await stage.registry.connections.list(tenant: "acme", referenceID: "person-1")
         #expect(found.map(\.userID) == ["u1"])
-        let key = try await stage.registry.keys.create(tenant: "acme", name: "backend", scopes: [.admin])
         let grant = try await stage.registry.keys.authenticate(key.secret)
         #expect(grant.tenant == "acme")
         await stage.registry.keys.uses.settle()

@@ -71,8 +71,12 @@ public struct Reconciliations: Sendable {
     }
   }
 
-  func questions(_ slug: String, patience: Duration) -> TerraQuestions {
-    TerraQuestions(requestsPerSecond: questionsPerSecond, patience: patience, sleep: pause) { [directory] in
+  /// The tenant's questions to Terra; `renew` comes before each try.
+  func questions(
+    _ slug: String, patience: Duration, renew: @escaping @Sendable () async throws -> Void = {}
+  ) -> TerraQuestions {
+    TerraQuestions(requestsPerSecond: questionsPerSecond, patience: patience, sleep: pause, renew: renew) {
+      [directory] in
       try await directory.terraClient(of: slug, deadline: Self.questionDeadline)
     }
   }
@@ -111,11 +115,13 @@ public struct Reconciliations: Sendable {
       let claim = try RunClaim(row: standing, leaseID: leaseID)
     else { return nil }
     let slug = try row.decode("slug", as: String.self)
+    let held = HeldRun(
+      database: database, tenantID: tenantID, runID: claim.runID, leaseID: leaseID, clock: clock)
     return ReconciliationWork(
       database: database, tenant: try Tenant(row: row), timing: timing, clock: clock,
       schedule: schedule(every.map { .every($0.inSeconds) } ?? .once(since: claim.at)), scope: scope,
       providerEvery: providerEvery?.inSeconds, claim: claim,
-      questions: questions(slug, patience: scope.patience), limits: limits
+      questions: questions(slug, patience: scope.patience) { _ = try await held.run([]) }, limits: limits
     ) { [directory] in try await directory.terraUsersURL(of: slug) }
   }
 

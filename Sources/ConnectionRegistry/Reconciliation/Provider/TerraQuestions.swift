@@ -5,7 +5,8 @@ import RegistryTerra
 final class TerraQuestions: Sendable {
   /// How often one question is asked at most.
   static let maximumTries = 4
-  /// Longer pauses than this are left to the next run.
+  /// Longer pauses than this are left to the next run. With one answer's deadline it is shorter than a lease, which is renewed
+  /// before each try.
   static let longestPause: Duration = .seconds(60)
 
   private let connect: @Sendable () async throws -> TerraClient
@@ -13,33 +14,38 @@ final class TerraQuestions: Sendable {
   private let pace: NIOLockedValueBox<TerraPace>
   private let patience: Duration
   private let sleep: @Sendable (Duration) async throws -> Void
+  private let renew: @Sendable () async throws -> Void
 
   /// - Parameters:
   ///   - requestsPerSecond: the budget.
   ///   - patience: the longest pause that is waited for.
   ///   - sleep: waits.
+  ///   - renew: comes before each try, so that whoever holds a run keeps its lease however often Terra has to be asked.
   ///   - connect: the tenant's way to Terra, asked for with the first question.
   init(
     requestsPerSecond: Double, patience: Duration = TerraQuestions.longestPause,
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
+    renew: @escaping @Sendable () async throws -> Void = {},
     connect: @escaping @Sendable () async throws -> TerraClient
   ) {
     self.connect = connect
     pace = NIOLockedValueBox(TerraPace(requestsPerSecond: requestsPerSecond))
     self.patience = patience
     self.sleep = sleep
+    self.renew = renew
   }
 
   /// Asks; only what changes nothing at Terra may be asked so, because it may be asked several times.
   ///
   /// - Parameter question: one request.
   /// - Returns: the answer.
-  /// - Throws: `TerraAPIError` of the last try; `secret_unreadable` where the tenant's credentials are missing or cannot be
+  /// - Throws: what renewing throws; `TerraAPIError` of the last try; `secret_unreadable` where the tenant's credentials are missing or cannot be
   ///   opened; `CancellationError`.
   func ask<Answer: Sendable>(_ question: (TerraClient) async throws -> Answer) async throws -> Answer {
     let client = try await opened()
     var tries = 1
     while true {
+      try await renew()
       let delay = pace.withLockedValue { $0.take(now: .now) }
       if delay > .zero { try await sleep(delay) }
       do {

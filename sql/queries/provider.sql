@@ -289,16 +289,18 @@ ORDER BY f.first_seen_at, f.finding_id LIMIT $5::bigint;
 
 -- name: correction_insert_if_live
 -- Terra does not know the connection any more: written only where the connection is still as it was when Terra was
--- asked ($8), and still live. The row stays locked for the statements after this one.
+-- asked ($8), and still live, and the finding that says so ($10) still stands. Both rows stay locked for the statements after
+-- this one.
 INSERT INTO registry.correction (tenant_id, correction_id, occurred_at, user_id, verdict, source, reason, evidence)
 SELECT c.tenant_id, $2::uuid, $3::timestamptz, c.user_id, 'gone', $5::text, $6::text, $7::jsonb
 FROM registry.connection c
+JOIN registry.finding f ON f.tenant_id = $1 AND f.finding_id = $10::uuid AND f.status IN ('open', 'acknowledged')
 WHERE c.tenant_id = $1::uuid AND c.user_id = $4::text AND c.status IN ('active', 'degraded')
   AND c.recorded_at = $8::timestamptz AND NOT EXISTS (
     SELECT FROM unnest($9::bytea[]) AS w (digest)
     CROSS JOIN LATERAL (
       SELECT FROM registry.erased_subject x WHERE x.tenant_id = $1 AND x.digest = w.digest OFFSET 0) e)
-FOR UPDATE OF c
+FOR UPDATE OF c, f
 ON CONFLICT (tenant_id, correction_id) DO NOTHING;
 
 -- name: connection_apply_correction

@@ -77,6 +77,24 @@ import Testing
     }
   }
 
+  /// Terra was asked, and before its answer is written a run resolves the finding: nothing is committed that nobody is told of.
+  @Test func aFindingThatIsResolvedBeforeItsEndingIsWrittenEndsNothing() async throws {
+    try await withStage { stage in
+      let finding = try await Self.absent(stage)[0]
+      let live = try await stage.live()
+      await expectError(.findingResolved) {
+        _ = try await stage.repair(finding) {
+          try await stage.owner.execute(
+            "UPDATE registry.finding SET status = 'vanished', resolved_at = now() WHERE finding_id = $1",
+            [.uuid(finding.id)])
+        }
+      }
+      #expect(try await stage.live() == live)
+      #expect(try await stage.count("correction WHERE verdict = 'gone'") == 0)
+      #expect(try await stage.count("audit_entry WHERE action = 'finding.repair' AND detail ->> 'act' = 'ended'") == 0)
+    }
+  }
+
   /// Terra has one user whom nobody has told of, and may fail at questions about them.
   private static func withUnknown(
     _ body: @escaping @Sendable (Stage, Finding, NIOLockedValueBox<Bool>) async throws -> Void

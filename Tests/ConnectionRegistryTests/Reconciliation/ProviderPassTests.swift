@@ -278,12 +278,13 @@ import Testing
         "UPDATE registry.connection SET recorded_at = recorded_at + interval '1 microsecond' WHERE user_id = $1",
         [.text(ids[0])])
       let correction = UUID.version7()
+      let finding = try await #require(stage.openFindings().first { $0.subject.id == ids[0] }).id
       let results = try await stage.registry.database.run(
         TenantID.of(slug: "acme"), locking: [ids[0]],
         [
           RegistryStatements.correctionInsertIfLive(
             id, .uuid(correction), .timestamp(Date()), .text(ids[0]), .text("reconcile"), .text("r"), .text("{}"),
-            .timestamp(before), .bytesArray([])),
+            .timestamp(before), .bytesArray([]), .uuid(finding)),
           RegistryStatements.connectionApplyCorrection(id, .text(ids[0]), .uuid(correction), .text("9")),
         ])
       #expect(results.map(\.affectedRows) == [0, 0])

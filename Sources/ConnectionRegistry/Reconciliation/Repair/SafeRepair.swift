@@ -17,7 +17,7 @@ struct SafeRepair: Sendable {
   var actor = Self.source
   let isDryRun: Bool
   /// Why absence from the last listing does not count; nil where it does.
-  let absenceDoubt: String?
+  var absenceDoubt: String?
   /// The present moment.
   var now: @Sendable () -> Date = { Date() }
   /// Runs statements about a `user_id` as one transaction of the run.
@@ -205,7 +205,8 @@ struct SafeRepair: Sendable {
       let correctionID = UUID.version7()
       let statements = ending(userID, repair, correctionID, asked: asked, reason: reason)
       guard try await write(statements, correctionID, repair, userID, reason, isLive: false) else {
-        return repair.left(.leave("Something was recorded about it meanwhile: the next run looks again."))
+        return repair.left(
+          .leave("Something was recorded about it meanwhile, or the finding resolved: the next run looks again."))
       }
       return repair.done(.ended, reason, correctionID)
     }
@@ -240,7 +241,7 @@ struct SafeRepair: Sendable {
       RegistryStatements.correctionInsertIfLive(
         id, .uuid(correctionID), .timestamp(microsecondsSince1970: instant.microseconds), .text(userID),
         .text(Self.source), .text(reason), .text(evidence(repair)), .timestamp(repair.recordedAt),
-        ErasedSubject.fence([.userID(userID)], tenantID: tenant.id)),
+        ErasedSubject.fence([.userID(userID)], tenantID: tenant.id), .uuid(repair.findingID)),
       RegistryStatements.connectionApplyCorrection(id, .text(userID), .uuid(correctionID), .text(key.rawValue)),
     ] + ConnectionTransition.statements(tenantID: tenant.id, userID: userID, cause: .correction(correctionID))
   }

@@ -1,17 +1,54 @@
 -- name: provider_listing_under_way
 -- long: yes
--- A reading that was begun and not ended; one that is older than $2 seconds is of no use any more, and one of which no page
--- was read would only be dated too early.
-SELECT l.listing_id, l.next_page, l.pages, l.started_at,
-  l.next_page > 0 AND l.started_at > now() - make_interval(secs => $2::double precision) AS is_fresh
-FROM registry.provider_listing l
-WHERE l.tenant_id = $1::uuid AND l.outcome = 'reading'
-ORDER BY l.started_at DESC LIMIT 1;
+-- The server's clock, by which everything is recorded and by which listings are dated, whatever a process's own says; and the
+-- listing that run $3 reads or has read, or else the reading that was begun and not ended, by whomever. One that is older
+-- than $2 seconds, or dated ahead by a clock that went back since, is of no use any more; and one of which no page was read
+-- would only be dated too early.
+SELECT t.at, t.listing_id IS NOT NULL AS is_own, l.listing_id, l.outcome, l.reason, l.next_page,
+  l.next_page > 0 AND l.started_at > t.at - make_interval(secs => $2::double precision) AND l.started_at <= t.at AS is_fresh
+FROM (
+  SELECT now() AS at, (SELECT r.listing_id FROM registry.reconciliation_run r
+                       WHERE r.tenant_id = $1 AND r.run_id = $3::uuid) AS listing_id) t
+LEFT JOIN LATERAL (
+  SELECT x.listing_id, x.outcome, x.reason, x.next_page, x.started_at FROM registry.provider_listing x
+  WHERE x.tenant_id = $1::uuid AND (x.listing_id = t.listing_id OR t.listing_id IS NULL AND x.outcome = 'reading')
+  ORDER BY x.started_at DESC, x.listing_id DESC LIMIT 1) l ON true;
+
+-- name: provider_listing_of_run
+-- long: yes
+-- Which listing run $2 reads: whoever goes on with the run goes on with that one, or finds how it ended.
+UPDATE registry.reconciliation_run SET listing_id = $3::uuid WHERE tenant_id = $1::uuid AND run_id = $2::uuid;
 
 -- name: provider_listing_insert
 INSERT INTO registry.provider_listing (tenant_id, listing_id, started_at, asked_at)
 VALUES ($1::uuid, $2::uuid, $3::timestamptz, $3::timestamptz)
 ON CONFLICT (tenant_id, listing_id) DO NOTHING;
+
+-- name: provider_listing_redate
+-- long: yes
+-- Listings that are dated ahead are older than the clock's way back, and nothing says by how much. They keep their order and
+-- count as of when the last one before them was there: so they come before whatever is read from now on, and all that was
+-- recorded since seems newer than they are. First wherever a listing is begun, or a run that judges by them.
+WITH dated AS MATERIALIZED (
+  SELECT x.listing_id, x.started_at, x.started_at > now() AS is_ahead,
+    row_number() OVER (ORDER BY x.started_at, x.listing_id) AS place
+  FROM registry.provider_listing x
+  WHERE x.tenant_id = $1::uuid AND x.outcome IN ('complete', 'copied') AND (x.started_at > now() OR x.asked_at > now())
+),
+last_known AS (
+  SELECT greatest(max(x.started_at), max(x.finished_at) FILTER (WHERE x.finished_at <= now())) AS at
+  FROM registry.provider_listing x WHERE x.tenant_id = $1 AND x.outcome IN ('complete', 'copied') AND x.started_at <= now()
+),
+redated AS (
+  SELECT d.listing_id, CASE WHEN d.is_ahead
+    THEN least(coalesce(k.at, (SELECT t.created_at FROM registry.tenant t WHERE t.tenant_id = $1), now())
+      + d.place * interval '1 microsecond', now()) ELSE d.started_at END AS at
+  FROM dated d CROSS JOIN last_known k
+)
+UPDATE registry.provider_listing l
+SET started_at = r.at, asked_at = r.at, finished_at = least(l.finished_at, now())
+FROM redated r
+WHERE l.tenant_id = $1 AND l.listing_id = r.listing_id;
 
 -- name: provider_listing_keep
 -- long: yes
@@ -93,14 +130,20 @@ WHERE c.tenant_id = $1 AND c.user_id > $3::text AND ($4::text IS NULL OR c.user_
 
 -- name: provider_difference_collect
 -- long: yes
--- Of the ids after $3 up to $4. What differed in the listing before has differed since then.
+-- Of the ids after $3 up to $4. What differed in the listing before, or in the copy, has differed since then.
 WITH other AS MATERIALIZED (
-  SELECT l.listing_id FROM registry.provider_listing l
-  WHERE l.tenant_id = $1::uuid AND l.listing_id <> $2::uuid AND l.outcome IN ('complete', 'copied') AND EXISTS (
-    SELECT FROM registry.provider_difference d WHERE d.tenant_id = $1 AND d.listing_id = l.listing_id)
+  SELECT k.listing_id FROM (
+    SELECT x.listing_id FROM registry.provider_listing x
+    WHERE x.tenant_id = $1::uuid AND x.listing_id <> $2::uuid AND x.outcome = 'complete'
+    ORDER BY x.started_at DESC, x.listing_id DESC LIMIT 1) k
+  UNION ALL
+  SELECT y.listing_id FROM (
+    SELECT x.listing_id FROM registry.provider_listing x
+    WHERE x.tenant_id = $1 AND x.listing_id <> $2 AND x.outcome = 'copied'
+    ORDER BY x.started_at DESC, x.listing_id DESC LIMIT 1) y
 )
 INSERT INTO registry.provider_difference (tenant_id, listing_id, user_id, since)
-SELECT $1::uuid, $2::uuid, coalesce(u.user_id, c.user_id), coalesce((
+SELECT $1::uuid, $2::uuid, coalesce(u.user_id, c.user_id), least((
     SELECT min(d.since) FROM other o
     CROSS JOIN LATERAL (
       SELECT x.since FROM registry.provider_difference x
@@ -139,64 +182,122 @@ WHERE l.tenant_id = $1::uuid AND l.outcome NOT IN ('reading', 'copying') AND l.l
 DELETE FROM registry.provider_listing_user
 WHERE tenant_id = $1::uuid AND listing_id = $2::uuid AND user_id > $3::text AND ($4::text IS NULL OR user_id <= $4);
 
--- name: provider_difference_forget
+-- name: provider_difference_forgettable
 -- long: yes
--- Of all but the last complete listing, the last copy of terra_users and what is under way, which collects before it ends.
-DELETE FROM registry.provider_difference
-WHERE tenant_id = $1::uuid AND listing_id NOT IN (
+-- Listings that neither the last complete one nor the last copy of terra_users nor what is under way are, which collects before
+-- it ends, and whose differences are still there.
+SELECT l.listing_id FROM registry.provider_listing l
+WHERE l.tenant_id = $1::uuid AND l.outcome NOT IN ('reading', 'copying') AND l.listing_id NOT IN (
   SELECT k.listing_id FROM registry.provider_listing k
   WHERE k.tenant_id = $1 AND k.outcome = 'complete' ORDER BY k.started_at DESC, k.listing_id DESC LIMIT 1)
-  AND listing_id NOT IN (
+  AND l.listing_id NOT IN (
   SELECT y.listing_id FROM registry.provider_listing y
   WHERE y.tenant_id = $1 AND y.outcome = 'copied' ORDER BY y.started_at DESC, y.listing_id DESC LIMIT 1)
-  AND listing_id NOT IN (
-  SELECT w.listing_id FROM registry.provider_listing w
-  WHERE w.tenant_id = $1 AND w.outcome IN ('reading', 'copying'));
+  AND EXISTS (
+  SELECT FROM registry.provider_difference d WHERE d.tenant_id = $1 AND d.listing_id = l.listing_id);
 
--- name: reconciliation_collect_listing
+-- name: provider_difference_slice
 -- long: yes
--- Of what the listing differs in: all of it where a listing was finished in the window ($3 to $4), with what stands;
--- otherwise what differs since then, and whose connection has a fact of it. The window is widened by the grace.
+-- Where the slice of ids after $3 ends that holds at most $4 of what listing $2 differs in; NULL where there are no more.
+SELECT (
+  SELECT d.user_id FROM registry.provider_difference d
+  WHERE d.tenant_id = $1::uuid AND d.listing_id = $2::uuid AND d.user_id > $3::text
+  ORDER BY d.user_id OFFSET $4::bigint - 1 LIMIT 1) AS until;
+
+-- name: provider_difference_forget
+-- long: yes
+DELETE FROM registry.provider_difference
+WHERE tenant_id = $1::uuid AND listing_id = $2::uuid AND user_id > $3::text AND ($4::text IS NULL OR user_id <= $4);
+
+-- name: reconciliation_difference_slice
+-- long: yes
+-- Where the slice of ids after $2 ends that holds at most $3 of what the last complete listing differs in, of what the last
+-- copy of terra_users does, and of what stands about them; NULL where there are no more than these.
+SELECT least(
+  (SELECT d.user_id FROM registry.provider_difference d
+   WHERE d.tenant_id = $1::uuid AND d.user_id > $2::text AND d.listing_id = (
+     SELECT k.listing_id FROM registry.provider_listing k
+     WHERE k.tenant_id = $1 AND k.outcome = 'complete' ORDER BY k.started_at DESC, k.listing_id DESC LIMIT 1)
+   ORDER BY d.user_id OFFSET $3::bigint - 1 LIMIT 1),
+  (SELECT d.user_id FROM registry.provider_difference d
+   WHERE d.tenant_id = $1 AND d.user_id > $2 AND d.listing_id = (
+     SELECT y.listing_id FROM registry.provider_listing y
+     WHERE y.tenant_id = $1 AND y.outcome = 'copied' ORDER BY y.started_at DESC, y.listing_id DESC LIMIT 1)
+   ORDER BY d.user_id OFFSET $3 - 1 LIMIT 1),
+  (SELECT f.subject FROM registry.finding f
+   WHERE f.tenant_id = $1 AND f.family = 'listing' AND f.status IN ('open', 'acknowledged') AND f.subject > $2
+   ORDER BY f.subject OFFSET $3 - 1 LIMIT 1)) AS until;
+
+-- name: reconciliation_collect_differences
+-- long: yes
+-- Of the ids after $3 up to $4, where a listing was finished since $5: all that differs, with what stands; otherwise what
+-- differs since then. $5 is widened by the grace.
 WITH finished AS MATERIALIZED (
   SELECT EXISTS (
     SELECT 1 FROM registry.provider_listing l
     WHERE l.tenant_id = $1::uuid AND l.outcome IN ('complete', 'copied')
-      AND l.finished_at > coalesce($3::timestamptz, '-infinity') AND l.finished_at <= $4::timestamptz) AS is_new
+      AND l.finished_at > coalesce($5::timestamptz, '-infinity')) AS is_new
+),
+source AS MATERIALIZED (
+  SELECT k.listing_id FROM (
+    SELECT x.listing_id FROM registry.provider_listing x
+    WHERE x.tenant_id = $1 AND x.outcome = 'complete' ORDER BY x.started_at DESC, x.listing_id DESC LIMIT 1) k
+  UNION ALL
+  SELECT y.listing_id FROM (
+    SELECT x.listing_id FROM registry.provider_listing x
+    WHERE x.tenant_id = $1 AND x.outcome = 'copied' ORDER BY x.started_at DESC, x.listing_id DESC LIMIT 1) y
 )
 INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
 SELECT $1::uuid, $2::uuid, 'listing', d.user_id
 FROM (
-  SELECT x.user_id FROM finished n CROSS JOIN registry.provider_difference x
-  WHERE x.tenant_id = $1 AND (n.is_new OR x.since > coalesce($3, '-infinity') AND x.since <= $4)
-  UNION
   SELECT x.user_id
-  FROM finished n
-  CROSS JOIN registry.provider_difference x
-  JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = x.user_id
-  WHERE x.tenant_id = $1 AND NOT n.is_new AND c.recorded_at > coalesce($3, '-infinity') AND c.recorded_at <= $4
+  FROM source s
+  CROSS JOIN finished n
+  CROSS JOIN LATERAL (
+    SELECT w.user_id, w.since FROM registry.provider_difference w
+    WHERE w.tenant_id = $1 AND w.listing_id = s.listing_id AND w.user_id > $3::text
+      AND ($4::text IS NULL OR w.user_id <= $4) OFFSET 0) x
+  WHERE n.is_new OR x.since > coalesce($5, '-infinity')
   UNION
   SELECT f.subject FROM finished n CROSS JOIN registry.finding f
   WHERE n.is_new AND f.tenant_id = $1 AND f.family = 'listing' AND f.status IN ('open', 'acknowledged')
+    AND f.subject > $3 AND ($4 IS NULL OR f.subject <= $4)
 ) d
+ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
+
+-- name: reconciliation_differences_collected
+-- long: yes
+-- Up to which id ($3) what listings differ in is collected; NULL is all of it.
+UPDATE registry.reconciliation_run SET differed_to = $3::text, has_differed = $3 IS NULL
+WHERE tenant_id = $1::uuid AND run_id = $2::uuid;
+
+-- name: reconciliation_collect_listing
+-- long: yes
+-- Whoever differs in a listing and whose connection has a fact of the window ($3 to $4), which is widened by the grace.
+INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
+SELECT DISTINCT $1::uuid, $2::uuid, 'listing', x.user_id
+FROM registry.provider_difference x
+JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = x.user_id
+WHERE x.tenant_id = $1 AND c.recorded_at > coalesce($3::timestamptz, '-infinity') AND c.recorded_at <= $4::timestamptz
 ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 
 -- name: reconcile_listing
 -- long: yes
 -- include: finding_columns, finding_merge
 -- Where the last complete listing and the connections named in $4 differ. What changed about a connection since it was
--- asked for comes first: the listing is older than that. Data alone changes nothing but absence, which counts in two
+-- asked for comes first: the listing is older than that, by its own date where that was taken back. Data alone changes nothing but absence, which counts in two
 -- listings only. A copy of terra_users that is newer than the last listing counts for what it holds; of a connection that
 -- has ended here it must say that it is alive.
 WITH clock AS (SELECT now() AS at, make_interval(secs => $3::double precision) AS grace),
 complete AS (
-  SELECT l.listing_id, l.started_at, row_number() OVER (ORDER BY l.started_at DESC, l.listing_id DESC) AS ordinal
+  SELECT l.listing_id, l.started_at, l.asked_at, row_number() OVER (ORDER BY l.started_at DESC, l.listing_id DESC) AS ordinal
   FROM registry.provider_listing l WHERE l.tenant_id = $1 AND l.outcome = 'complete'
 ),
 source AS (
-  SELECT l.listing_id, l.started_at, false AS is_copy FROM complete l WHERE l.ordinal = 1
+  SELECT l.listing_id, l.started_at, l.asked_at, false AS is_copy FROM complete l WHERE l.ordinal = 1
   UNION ALL
-  SELECT y.listing_id, y.started_at, true FROM (
-    SELECT x.listing_id, x.started_at FROM registry.provider_listing x
+  SELECT y.listing_id, y.started_at, y.asked_at, true FROM (
+    SELECT x.listing_id, x.started_at, x.asked_at FROM registry.provider_listing x
     WHERE x.tenant_id = $1 AND x.outcome = 'copied'
     ORDER BY x.started_at DESC, x.listing_id DESC LIMIT 1) y
   WHERE NOT EXISTS (SELECT 1 FROM complete n WHERE n.started_at > y.started_at)
@@ -205,7 +306,8 @@ held AS (
   SELECT k.user_id, l.is_copy, l.listing_id, l.started_at, u.user_id IS NOT NULL AS is_listed, u.asked_at, u.active, u.conflicting,
     u.reference_id AS listed_reference_id, u.resource AS listed_resource, c.user_id IS NOT NULL AS is_known, c.status,
     c.reference_id, c.resource, c.status IN ('active', 'degraded') AS is_live,
-    coalesce(d.since, u.asked_at) + t.grace <= t.at AND coalesce(c.changed_at < u.asked_at - interval '2 seconds', true) AS is_settled,
+    coalesce(d.since, u.asked_at) + t.grace <= t.at
+      AND coalesce(c.changed_at < least(u.asked_at, l.asked_at) - interval '2 seconds', true) AS is_settled,
     p.listing_id AS previous_id, p.started_at AS previous_at,
     u.user_id IS NULL AND b.user_id IS NULL AND c.recorded_at < p.started_at - interval '2 seconds' AS is_absent
   FROM unnest($4::text[]) AS k (user_id)
@@ -357,15 +459,6 @@ SELECT EXISTS (
   JOIN registry.tenant t ON t.tenant_id = c.tenant_id
   WHERE c.user_id = $2::text AND c.tenant_id <> $1::uuid AND c.status IN ('active', 'degraded') AND t.disabled_at IS NULL
 ) AS is_foreign;
-
--- name: provider_listing_of_run
--- long: yes
--- The listing that run $2 has read to its end, before whoever read it could say so.
-SELECT l.outcome, l.reason
-FROM registry.provider_listing l
-JOIN registry.reconciliation_run r ON r.tenant_id = $1 AND r.run_id = $2::uuid
-WHERE l.tenant_id = $1::uuid AND l.outcome IN ('complete', 'given_up') AND l.finished_at >= r.started_at
-ORDER BY l.started_at DESC, l.listing_id DESC LIMIT 1;
 
 -- name: provider_listing_last
 -- long: yes

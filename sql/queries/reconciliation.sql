@@ -25,7 +25,7 @@ WHERE s.tenant_id = $1::uuid
 SELECT s.run_id, s.lease_id, s.watermark, s.due_at, now() AS clock, coalesce($2::timestamptz, now()) AS at,
   coalesce(r.outcome <> 'queued', false) AS begun, coalesce(r.outcome = 'queued', false) AS asked, r.is_full,
   r.window_start, CASE WHEN r.outcome <> 'queued' THEN r.window_end END AS window_end, r.collected_to, r.examined, s.provider_at,
-  r.asks_provider, r.provider, s.terra_users_at, r.copies_terra_users, r.terra_users, r.repair, r.repaired_to, r.repaired_id, r.is_partial, r.remarks
+  r.asks_provider, r.provider, r.differed_to, r.has_differed, s.terra_users_at, r.copies_terra_users, r.terra_users, r.repair, r.repaired_to, r.repaired_id, r.is_partial, r.remarks
 FROM registry.reconciliation_state s
 LEFT JOIN registry.reconciliation_run r ON r.tenant_id = $1 AND r.run_id = s.run_id
 WHERE s.tenant_id = $1::uuid;

@@ -8,9 +8,14 @@ SELECT r.fields ->> 'user_id' AS user_id, r.fields ->> 'reference_id' AS referen
 FROM (SELECT to_jsonb(t) AS fields FROM terra_users t) r;
 
 -- name: terra_users_copy_insert
+-- Dated by the server's clock, as listings are.
 INSERT INTO registry.provider_listing (tenant_id, listing_id, started_at, asked_at, outcome)
-VALUES ($1::uuid, $2::uuid, $3::timestamptz, $3::timestamptz, 'copying')
+VALUES ($1::uuid, $2::uuid, now(), now(), 'copying')
 ON CONFLICT (tenant_id, listing_id) DO NOTHING;
+
+-- name: terra_users_copy_begun
+-- long: yes
+SELECT l.started_at FROM registry.provider_listing l WHERE l.tenant_id = $1::uuid AND l.listing_id = $2::uuid;
 
 -- name: terra_users_copy_give_up_others
 -- What was broken off, or loses its place to this one.

@@ -80,25 +80,62 @@ import Testing
       // What nobody needs goes, whatever the slices, and nothing else.
       try await stage.owner.execute(
         "UPDATE registry.provider_listing SET outcome = 'given_up' WHERE listing_id = $1", [.uuid(first)])
-      try await comparison(3).forgetOthers()
+      try await OldListings(tenantID: Self.tenant, slice: 3) {
+        try await database.run(Self.tenant, compiles: false, $0)
+      }.forget()
       let left = try await stage.texts("SELECT DISTINCT listing_id::text FROM registry.provider_listing_user")
       #expect(left == [second.text])
       #expect(try await stage.count("provider_listing_user") == whole.listed)
     }
   }
 
-  /// A clock that goes where the test puts it.
-  private final class JumpingClock: Sendable {
-    private let seconds = NIOLockedValueBox(0.0)
-    private let base = Date()
-
-    func jump(_ by: Double) { seconds.withLockedValue { $0 += by } }
-
-    func hold(_ reconciliations: Reconciliations) -> Reconciliations {
-      var held = reconciliations
-      held.clock = ScheduleClock(now: { self.base.addingTimeInterval(self.seconds.withLockedValue { $0 }) })
-      held.limits.listingSlice = 1
-      return held
+  @Test func whatAListingDiffersInIsCollectedAndForgottenInSlices() async throws {
+    try await withStage { stage in
+      let (first, second) = try await Self.fill(stage, seed: 0.5)
+      let database = stage.registry.database
+      let run: @Sendable ([BoundStatement]) async throws -> [PostgresResult] = {
+        try await database.run(Self.tenant, compiles: false, $0)
+      }
+      for listing in [first, second] {
+        try await ListingComparison(tenantID: Self.tenant, listing: listing, slice: 1_000, run: run).collect()
+      }
+      try await stage.owner.execute(
+        "UPDATE registry.provider_listing SET outcome = 'complete', finished_at = started_at WHERE listing_id = $1",
+        [.uuid(second)])
+      // A part of them is older.
+      try await stage.owner.execute(
+        "UPDATE registry.provider_difference SET since = since - interval '5 hours' WHERE user_id < 'T'")
+      func collected(_ slice: Int, hours: Double) async throws -> [String] {
+        let runID = UUID.version7()
+        let listed = ListingSubjects(tenantID: Self.tenant, runID: runID, start: Date() - hours * 3_600)
+        try await IDSlices(slice: slice, run: run).each(ending: listed.end(after:size:)) {
+          _ = try await run([listed.collect(after: $0, until: $1)])
+        }
+        return try await stage.texts(
+          "SELECT subject FROM registry.reconciliation_subject WHERE run_id = $1 AND family = 'listing' ORDER BY 1",
+          [.uuid(runID)])
+      }
+      let all = try await stage.texts(
+        "SELECT user_id FROM registry.provider_difference WHERE listing_id = $1 ORDER BY 1", [.uuid(second)])
+      // Finished in the window: all of it. Later: what differs since then.
+      for slice in [1, 7, 1_000_000] {
+        #expect(try await collected(slice, hours: 1.5) == all, "slices of \(slice)")
+        #expect(try await collected(slice, hours: 0.5).isEmpty, "slices of \(slice)")
+      }
+      try await stage.owner.execute(
+        "UPDATE registry.provider_listing SET finished_at = finished_at - interval '9 hours'")
+      let young = try await stage.texts(
+        "SELECT user_id FROM registry.provider_difference WHERE listing_id = $1 AND since > now() - interval '90 minutes' ORDER BY 1",
+        [.uuid(second)])
+      #expect(!young.isEmpty && young.count < all.count)
+      for slice in [1, 7, 1_000_000] { #expect(try await collected(slice, hours: 1.5) == young, "slices of \(slice)") }
+      let statements = NIOLockedValueBox(0)
+      try await OldListings(tenantID: Self.tenant, slice: 3) { bound in
+        statements.withLockedValue { $0 += bound.count { $0.named.name == "provider_difference_forget" } }
+        return try await run(bound)
+      }.forget()
+      let left = try await stage.texts("SELECT DISTINCT listing_id::text FROM registry.provider_difference")
+      #expect(left == [second.text] && statements.withLockedValue { $0 } > 2)
     }
   }
 

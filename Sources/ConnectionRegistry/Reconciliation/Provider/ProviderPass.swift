@@ -9,12 +9,12 @@ struct ProviderPass: Sendable {
   let database: RegistryDatabase
   let tenant: Tenant
   let questions: TerraQuestions
-  /// The present moment.
-  var now: @Sendable () -> Date = { Date() }
+  /// The run that reads; nil where none does.
+  var runID: UUID?
   /// With how many ids a slice begins when a whole listing is held against the connections.
   var slice = RunLimits().listingSlice
-  /// Runs statements of the tenant as one transaction, once the listing is read; nil is by themselves. Whoever holds a run
-  /// renews its lease with each.
+  /// Runs statements of the tenant as one transaction; nil is by themselves. Whoever holds a run renews its lease with each,
+  /// and none takes effect once another has taken the run over.
   var transaction: (@Sendable ([BoundStatement]) async throws -> [PostgresResult])?
 
   /// How a pass ended.
@@ -23,6 +23,9 @@ struct ProviderPass: Sendable {
     case complete(UUID, ListingAssessment)
     /// It is not: why. What was read is kept for the next pass, unless it was given up.
     case incomplete(String)
+    /// The run's listing was ended before, by a process that could not say so any more: whether it is complete, and what
+    /// there is to say about it.
+    case endedBefore(isComplete: Bool, String?)
   }
 
   /// What was read longer ago is not gone on with.
@@ -46,6 +49,14 @@ struct ProviderPass: Sendable {
   private struct Reading {
     var id: UUID
     var page: Int
+    /// The moment before the page is asked for, by the server's clock: all that is recorded is dated by it, and a process's
+    /// own may be wrong.
+    var asked: Date
+  }
+
+  private enum Beginning {
+    case reading(Reading)
+    case ended(Ending)
   }
 
   /// Reads the listing to its end.
@@ -54,7 +65,9 @@ struct ProviderPass: Sendable {
   /// - Throws: `database_unavailable`, `CancellationError`.
   func read() async throws -> Ending {
     while true {
-      if let ending = try await step() { return ending }
+      guard let ending = try await step() else { continue }
+      try await OldListings(tenantID: tenant.id, slice: slice, run: run).forget()
+      return ending
     }
   }
 
@@ -63,12 +76,15 @@ struct ProviderPass: Sendable {
   /// - Returns: how the listing ended; nil while there are more pages.
   /// - Throws: `database_unavailable`, `CancellationError`.
   func step() async throws -> Ending? {
-    let reading = try await begin()
+    let reading: Reading
+    switch try await begin() {
+    case .ended(let ending): return ending
+    case .reading(let begun): reading = begun
+    }
     try Task.checkCancellation()
     guard reading.page < Self.maximumPages else {
       return try await giveUp(reading, "Terra's listing does not end: \(Self.maximumPages) pages were read.")
     }
-    let asked = now()
     let page: TerraSubscriptionPage
     do {
       page = try await questions.ask { try await $0.subscriptions(page: reading.page) }
@@ -81,8 +97,8 @@ struct ProviderPass: Sendable {
       return .incomplete(unasked(error))
     }
     if let fault = Self.fault(of: page, reading.page) { return try await giveUp(reading, fault) }
-    try await keep(page, asked: asked, of: reading)
-    return page.nextPage == nil ? try await complete(reading, asked: asked) : nil
+    try await keep(page, of: reading)
+    return page.nextPage == nil ? try await complete(reading) : nil
   }
 
   /// Why the listing is not read beyond a page, in sentences for a person.
@@ -111,7 +127,8 @@ struct ProviderPass: Sendable {
   func pages() async throws -> Result<[Page], Fault> {
     var pages: [Page] = []
     while pages.count < Self.maximumPages {
-      let (number, asked) = (pages.count, now())
+      let number = pages.count
+      let asked = try await underWay().decode("at", as: Date.self)
       do {
         let page = try await questions.ask { try await $0.subscriptions(page: number) }
         if let fault = Self.fault(of: page, number) { return .failure(Fault(reason: fault)) }
@@ -132,36 +149,69 @@ struct ProviderPass: Sendable {
 
   /// Takes in a listing that was read before.
   func take(_ pages: [Page]) async throws -> Ending {
-    let reading = Reading(id: UUID.version7(), page: max(pages.count - 1, 0))
-    let asked = pages.first?.asked ?? now()
-    _ = try await database.run(
-      tenant.id,
-      RegistryStatements.providerListingInsert(.uuid(tenant.id), .uuid(reading.id), .timestamp(asked)))
+    let now: Date = try await underWay().decode("at")
+    let asked = pages.first?.asked ?? now
+    let reading = Reading(id: UUID.version7(), page: max(pages.count - 1, 0), asked: pages.last?.asked ?? asked)
+    _ = try await run([
+      RegistryStatements.providerListingRedate(.uuid(tenant.id)),
+      RegistryStatements.providerListingInsert(.uuid(tenant.id), .uuid(reading.id), .timestamp(asked)),
+    ])
     for (number, page) in pages.enumerated() {
-      try await keep(page.content, asked: page.asked, of: Reading(id: reading.id, page: number))
+      try await keep(page.content, of: Reading(id: reading.id, page: number, asked: page.asked))
     }
-    return try await complete(reading, asked: pages.last?.asked ?? asked)
+    return try await complete(reading)
   }
 
-  private func begin() async throws -> Reading {
-    let id = PostgresParameter.uuid(tenant.id)
+  private var run: @Sendable ([BoundStatement]) async throws -> [PostgresResult] {
+    transaction ?? { [database, tenant] in try await database.run(tenant.id, compiles: false, $0) }
+  }
+
+  private func underWay() async throws -> PostgresRow {
     let row = try await database.run(
-      tenant.id, RegistryStatements.providerListingUnderWay(id, .double(Self.freshness.inSeconds))
+      tenant.id,
+      RegistryStatements.providerListingUnderWay(.uuid(tenant.id), .double(Self.freshness.inSeconds), .uuid(runID))
     ).rows.first
-    if let row {
-      let listing = try row.decode("listing_id", as: UUID.self)
-      let page: Int = try row.decode("next_page")
-      if try row.decode("is_fresh") { return Reading(id: listing, page: page) }
-      let reason = page == 0 ? "No page of it could be read." : "It was interrupted and not gone on with in time."
-      _ = try await end(listing, "given_up", reason: reason)
+    guard let row else { throw RegistryError.notFound("listing") }
+    return row
+  }
+
+  /// What there is to go on with: the run's own listing, one that nobody has ended, or else a new one.
+  private func begin() async throws -> Beginning {
+    let id = PostgresParameter.uuid(tenant.id)
+    let row = try await underWay()
+    let at: Date = try row.decode("at")
+    var statements: [BoundStatement] = []
+    if let listing = try row.decodeIfPresent("listing_id", as: UUID.self) {
+      let outcome: String = try row.decode("outcome")
+      let isOwn: Bool = try row.decode("is_own")
+      guard outcome == "reading" else {
+        return .ended(
+          .endedBefore(isComplete: outcome == "complete", try row.decodeIfPresent("reason")))
+      }
+      if try row.decode("is_fresh") {
+        if !isOwn { _ = try await run(noted(listing)) }
+        return .reading(Reading(id: listing, page: try row.decode("next_page"), asked: at))
+      }
+      let reason =
+        try row.decode("next_page") == 0
+        ? "No page of it could be read." : "It was interrupted and not gone on with in time."
+      statements.append(end(listing, "given_up", reason: reason))
     }
     let listing = UUID.version7()
-    _ = try await database.run(
-      tenant.id, RegistryStatements.providerListingInsert(id, .uuid(listing), .timestamp(now())))
-    return Reading(id: listing, page: 0)
+    statements += [
+      RegistryStatements.providerListingRedate(id),
+      RegistryStatements.providerListingInsert(id, .uuid(listing), .timestamp(at)),
+    ]
+    _ = try await run(statements + noted(listing))
+    return .reading(Reading(id: listing, page: 0, asked: at))
   }
 
-  private func keep(_ page: TerraSubscriptionPage, asked: Date, of reading: Reading) async throws {
+  private func noted(_ listing: UUID) -> [BoundStatement] {
+    guard let runID else { return [] }
+    return [RegistryStatements.providerListingOfRun(.uuid(tenant.id), .uuid(runID), .uuid(listing))]
+  }
+
+  private func keep(_ page: TerraSubscriptionPage, of reading: Reading) async throws {
     let (id, listing) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(reading.id))
     let entries = ListedUsers(page.users).entries
     var statements: [BoundStatement] = []
@@ -171,23 +221,21 @@ struct ProviderPass: Sendable {
         RegistryStatements.providerListingKeep(
           id, listing, .textArray(part.map(\.user.userID)), .textArray(part.map(\.user.referenceID)),
           .textArray(part.map { $0.user.resource?.rawValue }), .textArray(part.map(\.user.scopes)),
-          .boolArray(part.map(\.user.isActive)), .boolArray(part.map(\.isConflicting)), .timestamp(asked),
+          .boolArray(part.map(\.user.isActive)), .boolArray(part.map(\.isConflicting)), .timestamp(reading.asked),
           ErasedSubject.fence(part.map { .userID($0.user.userID) }, tenantID: tenant.id)))
     }
     // The last page counts as read with the listing's end: until then it is asked for again, and never one behind it.
-    if page.nextPage != nil { statements.append(advance(reading, asked: asked)) }
+    if page.nextPage != nil { statements.append(advance(reading)) }
     guard !statements.isEmpty else { return }
-    _ = try await database.run(tenant.id, statements)
+    _ = try await run(statements)
   }
 
-  private func advance(_ reading: Reading, asked: Date) -> BoundStatement {
+  private func advance(_ reading: Reading) -> BoundStatement {
     RegistryStatements.providerListingAdvance(
-      .uuid(tenant.id), .uuid(reading.id), .int(reading.page), .int(reading.page + 1), .timestamp(asked))
+      .uuid(tenant.id), .uuid(reading.id), .int(reading.page), .int(reading.page + 1), .timestamp(reading.asked))
   }
 
-  private func complete(_ reading: Reading, asked: Date) async throws -> Ending {
-    let (id, listing) = (PostgresParameter.uuid(tenant.id), PostgresParameter.uuid(reading.id))
-    let run = transaction ?? { [database, tenant] in try await database.run(tenant.id, compiles: false, $0) }
+  private func complete(_ reading: Reading) async throws -> Ending {
     let comparison = ListingComparison(tenantID: tenant.id, listing: reading.id, slice: slice, run: run)
     let assessment = try await comparison.assess()
     if assessment.doubt == .nothingConfirmed {
@@ -195,26 +243,19 @@ struct ProviderPass: Sendable {
       return try await giveUp(reading, ListingAssessment.Doubt.nothingConfirmed.sentence)
     }
     try await comparison.collect()
-    let ended = try await run([
-      advance(reading, asked: asked),
-      RegistryStatements.providerListingEnd(id, listing, .text("complete"), .text(assessment.doubt?.sentence)),
-      RegistryStatements.providerDifferenceForget(id),
-    ])
-    guard ended.count == 3, ended[1].affectedRows == 1 else {
+    let ended = try await run([advance(reading), end(reading.id, "complete", reason: assessment.doubt?.sentence)])
+    guard ended.count == 2, ended[1].affectedRows == 1 else {
       return .incomplete("Terra's listing was given up by another process meanwhile.")
     }
-    try await comparison.forgetOthers()
     return .complete(reading.id, assessment)
   }
 
   private func giveUp(_ reading: Reading, _ reason: String) async throws -> Ending {
-    _ = try await end(reading.id, "given_up", reason: reason)
+    _ = try await run([end(reading.id, "given_up", reason: reason)])
     return .incomplete(reason)
   }
 
-  private func end(_ listing: UUID, _ outcome: String, reason: String) async throws -> PostgresResult {
-    try await database.run(
-      tenant.id,
-      RegistryStatements.providerListingEnd(.uuid(tenant.id), .uuid(listing), .text(outcome), .text(reason)))
+  private func end(_ listing: UUID, _ outcome: String, reason: String?) -> BoundStatement {
+    RegistryStatements.providerListingEnd(.uuid(tenant.id), .uuid(listing), .text(outcome), .text(reason))
   }
 }

@@ -1,4 +1,5 @@
 import RegistryPostgres
+import RegistrySQL
 
 /// What was copied of `terra_users`.
 public struct TerraUsersCopy: Sendable, Hashable, Codable {
@@ -27,11 +28,14 @@ extension Reconciliations {
   ///   `already_running` where another copy took this one's place; `database_unavailable`.
   public func copyTerraUsers(tenant slug: String, from connectionString: String) async throws -> TerraUsersCopy {
     let tenant = try await directory.tenant(slug)
-    let pass = TerraUsersPass(tenant: tenant, asked: timing.now()) {
+    let run: @Sendable ([BoundStatement]) async throws -> [PostgresResult] = {
       try await database.run(tenant.id, compiles: false, $0)
     }
+    let pass = TerraUsersPass(tenant: tenant, write: run)
     do {
-      if let copy = try await pass.copy(from: connectionString, within: Self.copyLimit) { return copy }
+      let copy = try await pass.copy(from: connectionString, within: Self.copyLimit)
+      try await OldListings(tenantID: tenant.id, run: run).forget()
+      if let copy { return copy }
     } catch let error as TerraUsersPass.Unreadable {
       throw RegistryError(.terraUsersUnreadable, "terra_users could not be read: \(error.cause)")
     }

@@ -11,8 +11,6 @@ struct TerraUsersPass: Sendable {
   }
 
   let tenant: Tenant
-  /// The present moment.
-  let asked: Date
   /// Runs statements of the tenant as one transaction.
   let write: @Sendable ([BoundStatement]) async throws -> [PostgresResult]
 
@@ -30,24 +28,26 @@ struct TerraUsersPass: Sendable {
   /// - Throws: ``Unreadable``, and what `write` throws.
   func copy(from connectionString: String, within limit: Duration) async throws -> TerraUsersCopy? {
     let listing = UUID.version7()
-    _ = try await write([
+    let begun = try await write([
+      RegistryStatements.providerListingRedate(id),
       RegistryStatements.terraUsersCopyGiveUpOthers(id, .uuid(listing)),
-      RegistryStatements.terraUsersCopyInsert(id, .uuid(listing), .timestamp(asked)),
+      RegistryStatements.terraUsersCopyInsert(id, .uuid(listing)),
+      RegistryStatements.terraUsersCopyBegun(id, .uuid(listing)),
     ])
+    guard let asked = try begun.last?.rows.first?.decode("started_at", as: Date.self) else {
+      throw RegistryError.notFound("listing")
+    }
     var copy = TerraUsersCopy(rows: 0, skipped: 0)
     try await Self.read(connectionString, within: limit) { rows in
       let known = rows.compactMap { $0 }
       copy.skipped += rows.count - known.count
       copy.rows += known.count
-      try await keep(known, listing)
+      try await keep(known, listing, asked: asked)
     }
     let comparison = ListingComparison(
       tenantID: tenant.id, listing: listing, slice: RunLimits().listingSlice, run: write)
     try await comparison.collect()
-    let ended = try await write([
-      RegistryStatements.terraUsersCopyEnd(id, .uuid(listing)), RegistryStatements.providerDifferenceForget(id),
-    ])
-    try await comparison.forgetOthers()
+    let ended = try await write([RegistryStatements.terraUsersCopyEnd(id, .uuid(listing))])
     return ended.first?.affectedRows == 1 ? copy : nil
   }
 
@@ -75,7 +75,7 @@ struct TerraUsersPass: Sendable {
     }
   }
 
-  private func keep(_ rows: [TerraUsersRow], _ listing: UUID) async throws {
+  private func keep(_ rows: [TerraUsersRow], _ listing: UUID, asked: Date) async throws {
     // Each id once; the table's key is the id, but nothing keeps a view from its place.
     let rows = Dictionary(rows.map { ($0.userID, $0) }) { _, last in last }.values.sorted { $0.userID < $1.userID }
     guard !rows.isEmpty else { return }

@@ -84,7 +84,9 @@ struct ReconciliationRehearsal {
       let begun = clock.elapsed()
       let middle = min(beginning, end)...min(to, max(beginning, end))
       let collecting = isScreened ? facts.screen(grace: timing.grace(of: tenant), middle: middle) : facts.facts
-      let judged = try await part(collecting: collecting + facts.rest, listing: isLast ? listing : nil)
+      let judged = try await part(
+        collecting: collecting + facts.rest, differingSince: isLast ? .some(start) : nil,
+        listing: isLast ? listing : nil)
       note(judged.part)
       switch judged.ending {
       case nil: break
@@ -94,6 +96,7 @@ struct ReconciliationRehearsal {
       case .incomplete(let reason):
         remarks.append(reason)
         isPartial = true
+      case .endedBefore: break
       }
       if seesOperators, !judged.part.claimed.isEmpty {
         note(
@@ -145,7 +148,7 @@ struct ReconciliationRehearsal {
   /// Terra's listing, read before anything is compared, so that no transaction waits for Terra.
   private func listing(_ remarks: inout [String]) async throws -> [ProviderPass.Page]? {
     guard scope.asksProvider == true else { return nil }
-    let pass = ProviderPass(database: database, tenant: tenant, questions: questions, now: timing.now)
+    let pass = ProviderPass(database: database, tenant: tenant, questions: questions)
     switch try await pass.pages() {
     case .success(let pages): return pages
     case .failure(let fault):
@@ -156,15 +159,25 @@ struct ReconciliationRehearsal {
 
   /// Collects, judges everybody who was collected, and says what that has changed.
   private func part(
-    collecting: [BoundStatement], listing: [ProviderPass.Page]? = nil
+    collecting: [BoundStatement], differingSince start: Date?? = nil, listing: [ProviderPass.Page]? = nil
   ) async throws -> (part: Part, ending: ProviderPass.Ending?) {
     try await database.rehearsing(tenant.id, memory: FactWindow.screeningMemory) { database in
       var ending: ProviderPass.Ending?
+      _ = try await database.run(tenant.id, RegistryStatements.providerListingRedate(id))
       if let listing {
-        let pass = ProviderPass(database: database, tenant: tenant, questions: questions, now: timing.now)
+        let pass = ProviderPass(database: database, tenant: tenant, questions: questions)
         ending = try await pass.take(listing)
       }
       _ = try await database.run(tenant.id, collecting)
+      if let start {
+        let listed = ListingSubjects(tenantID: tenant.id, runID: runID, start: start)
+        let run: @Sendable ([BoundStatement]) async throws -> [PostgresResult] = {
+          try await database.run(tenant.id, $0)
+        }
+        try await IDSlices(slice: limits.listingSlice, run: run).each(ending: listed.end(after:size:)) {
+          _ = try await run([listed.collect(after: $0, until: $1)])
+        }
+      }
       let claimed = try await judge(database)
       let rows = try await database.run(tenant.id, RegistryStatements.findingRehearsed(id)).rows
       var part = Part(transitions: try rows.compactMap(Rehearsal.Transition.init(row:)), claimed: claimed)

@@ -29,18 +29,17 @@ extension Reconciliations {
     guard let family = RepairCase.family(of: finding.kind) else {
       return finding.left("No answer of Terra's settles a finding of this kind. \(finding.suggestion)")
     }
-    let safe = SafeRepair(
+    var safe = SafeRepair(
       database: database, tenant: tenant, questions: questions(slug, patience: TerraQuestions.longestPause),
-      runID: nil, actor: by, isDryRun: isDryRun, absenceDoubt: try await SafeRepair.absenceDoubt(database, tenant.id),
-      now: timing.now
+      runID: nil, actor: by, isDryRun: isDryRun, now: timing.now
     ) { [database] userID, statements in try await database.run(tenant.id, locking: [userID], statements) }
     // Read before the facts are compared: whatever is recorded from here on stops an ending.
     guard let repair = try await safe.candidates(among: [findingID]).first else {
       throw Self.resolved("The finding was resolved just now: there is nothing to repair.")
     }
-    guard try await holds(finding, family, tenant) else {
-      return finding.left("The facts agree by now: the next run resolves it.")
-    }
+    let compared = try await comparison(finding, family, tenant)
+    guard compared.holds else { return finding.left("The facts agree by now: the next run resolves it.") }
+    safe.absenceDoubt = compared.absenceDoubt
     var hasProof = false
     switch try await safe.take(repair, hasProof: &hasProof) {
     case .dealtWith(let done):
@@ -65,22 +64,28 @@ extension Reconciliations {
     return finding
   }
 
-  /// Whether a comparison of now finds it as well; nothing of that comparison is kept.
-  private func holds(_ finding: Finding, _ family: SubjectFamily, _ tenant: Tenant) async throws -> Bool {
+  /// Whether a comparison of now finds it as well, and why absence from the listing that it rests on does not count, read after
+  /// it, so that no listing comes between. Nothing of that comparison is kept.
+  private func comparison(
+    _ finding: Finding, _ family: SubjectFamily, _ tenant: Tenant
+  ) async throws -> (holds: Bool, absenceDoubt: String?) {
     let (id, runID) = (PostgresParameter.uuid(tenant.id), UUID.version7())
-    let status = try await database.rehearsing(tenant.id) { [timing] database in
+    let results = try await database.rehearsing(tenant.id) { [timing] database in
       try await database.run(
         tenant.id,
         [
+          RegistryStatements.providerListingRedate(id),
           family.judge([finding.subject.id], of: tenant, runID: runID, timing: timing),
           RegistryStatements.reconcileVanish(
             id, .uuid(runID), .text(family.rawValue), .textArray([finding.subject.id])
           ).plannedAnew,
           Findings.one(RegistryStatements.findingList, tenant.id, finding.id),
-        ]
-      ).last?.rows.first?.decode("status", as: String.self)
+          RegistryStatements.providerListingLast(id),
+        ])
     }
-    return status == FindingStatus.open.rawValue || status == FindingStatus.acknowledged.rawValue
+    let status = try results.dropLast().last?.rows.first?.decode("status", as: String.self)
+    let standing = [FindingStatus.open.rawValue, FindingStatus.acknowledged.rawValue]
+    return (status.map(standing.contains) ?? false, try results.last?.rows.first?.decodeIfPresent("reason"))
   }
 
   /// Says in the finding what was tried and why it was left, unless somebody else has repaired it meanwhile.

@@ -10,14 +10,13 @@ extension HeldRun {
   ///   - tenant: whose table.
   ///   - connectionString: how it is reached.
   ///   - limit: how long that may take.
-  ///   - now: the present moment.
   ///   - claim: the run; told how it ended.
   /// - Throws: as ``run(_:renews:limit:memory:)``.
   func copyTerraUsers(
-    of tenant: Tenant, from connectionString: () async throws -> String, within limit: Duration, now: Date,
+    of tenant: Tenant, from connectionString: () async throws -> String, within limit: Duration,
     _ claim: inout RunClaim
   ) async throws {
-    let pass = TerraUsersPass(tenant: tenant, asked: now) { try await run($0) }
+    let pass = TerraUsersPass(tenant: tenant) { try await run($0) }
     let remark = try await pass.remark(connectionString, within: limit)
     if let remark { claim.remark(remark) }
     let (id, runID) = (PostgresParameter.uuid(tenantID), PostgresParameter.uuid(runID))

@@ -33,6 +33,7 @@ struct ReconciliationWork {
 
   private var subjects = SlicePace(size: Double(firstSlice), bounds: 1...20_000, target: Self.stepTarget)
   private var window: SlicePace
+  private var differences: SlicePace
   private var indexes: [IndexScreening]
   /// Whether the last step took too long, and the next one takes on less.
   private var wasBrokenOff = false
@@ -40,8 +41,8 @@ struct ReconciliationWork {
   private var hasOnlyLooked = false
   /// Nil while it is not known what is left.
   private var next: Slice??
-  /// Whether it is not known yet what the process that held the run before has read.
-  private var isTakenOver: Bool
+  /// Whether this process has taken out what is left of older listings.
+  private var hasForgotten = false
 
   /// How long a step shall take, in seconds.
   static let stepTarget = 0.4
@@ -78,7 +79,7 @@ struct ReconciliationWork {
     }
     self.claim = claim
     indexes = IndexScreening.all(partSize: limits.indexPart, tenantID: tenant.id, runID: claim.runID)
-    isTakenOver = claim.isBegun
+    differences = IDSlices.pace(from: limits.listingSlice)
     window = FactWindow.pace(from: claim.windowStart, to: claim.windowEnd)
   }
 
@@ -92,7 +93,7 @@ struct ReconciliationWork {
   var waitsForOthers: Bool {
     guard claim.isBegun else { return false }
     if claim.asksProvider && !claim.hasListed || claim.copiesTerraUsers && !claim.hasCopied { return true }
-    guard case .some(nil) = next, isCollected else { return false }
+    guard case .some(nil) = next, isCollected, claim.hasDiffered else { return false }
     return claim.repair != .none && !repairs.isDone
   }
 
@@ -120,8 +121,15 @@ struct ReconciliationWork {
     // After the listing, which would take the place of a copy from before it.
     if claim.copiesTerraUsers, !claim.hasCopied {
       try await held.copyTerraUsers(
-        of: tenant, from: terraUsersURL, within: limits.terraUsers, now: timing.now(), &claim)
+        of: tenant, from: terraUsersURL, within: limits.terraUsers, &claim)
       return nil
+    }
+    // After it is noted that these are done: an error here must not have them read again. Whoever goes on forgets again.
+    if claim.asksProvider || claim.copiesTerraUsers, !hasForgotten, claim.collectedTo == nil {
+      let held = held
+      try await OldListings(tenantID: tenant.id, slice: limits.listingSlice) { try await held.run($0) }.forget()
+      // No step by itself: where each step is a slice, whoever comes next would do nothing else.
+      hasForgotten = true
     }
     switch next {
     case nil:
@@ -131,6 +139,10 @@ struct ReconciliationWork {
     case .some(nil):
       guard isCollected else {
         try await collect()
+        return nil
+      }
+      guard claim.hasDiffered else {
+        try await collectDifferences()
         return nil
       }
       guard claim.repair == .none || repairs.isDone else {
@@ -144,26 +156,22 @@ struct ReconciliationWork {
 
   /// Asks for the next page of Terra's listing. An error of Terra's is a remark: what is recorded is compared all the same.
   private mutating func list() async throws {
+    let held = held
+    let pass = ProviderPass(
+      database: database, tenant: tenant, questions: questions, runID: claim.runID, slice: limits.listingSlice
+    ) { try await held.run($0) }
     let isComplete: Bool
-    if let read = try await readBefore() {
-      isComplete = read.isComplete
-      if let reason = read.reason { claim.remark(reason) }
-    } else {
-      let held = held
-      let pass = ProviderPass(
-        database: database, tenant: tenant, questions: questions, now: timing.now, slice: limits.listingSlice
-      ) { try await held.run($0) }
-      switch try await pass.step() {
-      case nil:
-        _ = try await held.run([])
-        return
-      case .complete(_, let assessment):
-        isComplete = true
-        if let doubt = assessment.doubt { claim.remark(doubt.sentence) }
-      case .incomplete(let reason):
-        isComplete = false
-        claim.remark(reason)
-      }
+    switch try await pass.step() {
+    case nil: return
+    case .complete(_, let assessment):
+      isComplete = true
+      if let doubt = assessment.doubt { claim.remark(doubt.sentence) }
+    case .incomplete(let reason):
+      isComplete = false
+      claim.remark(reason)
+    case .endedBefore(let wasComplete, let reason):
+      isComplete = wasComplete
+      if let reason { claim.remark(reason) }
     }
     var statements: [BoundStatement] = []
     if isComplete { statements = [RegistryStatements.reconciliationProviderAsked(id, run, .timestamp(claim.at))] }
@@ -172,14 +180,6 @@ struct ReconciliationWork {
         id, run, .text(isComplete ? "complete" : "incomplete"), .bool(!isComplete), .textArray(claim.remarks)))
     _ = try await held.run(statements)
     claim.hasListed = true
-  }
-
-  /// What the process that held the run before has read to its end, and could not say any more.
-  private mutating func readBefore() async throws -> (isComplete: Bool, reason: String?)? {
-    guard isTakenOver else { return nil }
-    isTakenOver = false
-    let rows = try await database.run(tenant.id, RegistryStatements.providerListingOfRun(id, run)).rows
-    return try rows.first.map { (try $0.decode("outcome") == "complete", try $0.decodeIfPresent("reason")) }
   }
 
   /// Settles the next finding that an answer of Terra's may settle.
@@ -230,6 +230,7 @@ struct ReconciliationWork {
     var statements = [
       RegistryStatements.reconciliationAbandonOthers(id, run),
       RegistryStatements.reconciliationSubjectClear(id),
+      RegistryStatements.providerListingRedate(id),
       RegistryStatements.reconciliationRunInsert(
         id, run, .timestamp(claim.windowStart), .timestamp(claim.windowEnd), .int(missed),
         .bool(claim.asksProvider), .text(claim.repair.rawValue), .bool(claim.copiesTerraUsers)),
@@ -286,6 +287,23 @@ struct ReconciliationWork {
       // Which took too long is not known.
       if !indexes.isEmpty { for place in self.indexes.indices { self.indexes[place].part() } }
     }
+  }
+
+  /// Collects the next slice of what listings differ in.
+  private mutating func collectDifferences() async throws {
+    let listed = ListingSubjects(tenantID: tenant.id, runID: claim.runID, start: claim.windowStart)
+    // No id is empty.
+    let after = PostgresParameter.text(claim.differedTo ?? "")
+    let begun = clock.elapsed()
+    let end = try await held.run([listed.end(after: after, size: .int(Int(differences.size)))]).last?.rows.first
+    let until = try end?.decodeIfPresent("until", as: String.self)
+    let results = try await held.run([
+      listed.collect(after: after, until: .text(until)),
+      RegistryStatements.reconciliationDifferencesCollected(id, run, .text(until)), sliceStatement,
+    ])
+    differences.note(done: until == nil ? 0 : differences.size, seconds: (clock.elapsed() - begun).inSeconds)
+    (claim.differedTo, claim.hasDiffered) = (until, until == nil)
+    next = .some(try Self.slice(results.last))
   }
 
   /// Collects what is not plain in a part of everything, side by side; nothing is noted as collected before all of it is.

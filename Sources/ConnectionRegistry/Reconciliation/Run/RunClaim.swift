@@ -23,6 +23,9 @@ struct RunClaim: Sendable {
   var windowEnd: Date
   /// Up to when the facts of the window are collected.
   var collectedTo: Date?
+  /// Up to which id what listings differ in is collected, and whether all of it.
+  var differedTo: String?
+  var hasDiffered: Bool
   var examined: Int
   /// When a run has last asked for Terra's listing to its end.
   let providerAt: Date?
@@ -59,6 +62,8 @@ struct RunClaim: Sendable {
     windowStart = try row.decodeIfPresent("window_start")
     windowEnd = try row.decodeIfPresent("window_end") ?? clock
     collectedTo = try row.decodeIfPresent("collected_to")
+    differedTo = try row.decodeIfPresent("differed_to")
+    hasDiffered = try row.decodeIfPresent("has_differed") ?? false
     examined = try row.decodeIfPresent("examined") ?? 0
     providerAt = try row.decodeIfPresent("provider_at")
     self.asksProvider = asksProvider

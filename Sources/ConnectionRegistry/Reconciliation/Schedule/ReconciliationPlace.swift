@@ -4,7 +4,7 @@ public import Foundation
 public struct ReconciliationPlace: Sendable, Hashable, Codable {
   /// How it stands.
   public enum Status: String, Sendable, Hashable, Codable {
-    /// Its next run is still to come.
+    /// Its next run is still to come, or the one under way is put off.
     case waiting
     /// Its next run is due, or goes on with its next slice.
     case due

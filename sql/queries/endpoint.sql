@@ -19,17 +19,22 @@ WHERE e.tenant_id = $1::uuid AND e.removed_at IS NULL AND ($2::uuid IS NULL OR e
   AND ($3::timestamptz IS NULL OR (e.created_at, e.endpoint_id) > ($3, $4::uuid))
 ORDER BY e.created_at, e.endpoint_id LIMIT $5::bigint;
 
--- name: endpoint_update
--- Only while it is as it was read ($7 to $10), where $7 is given; with its entry in the audit ($11 to $13).
-WITH changed AS (
-  UPDATE registry.endpoint SET url = $3::text, description = $4::text, statuses = $5::text[], finding_types = $6::text[]
-  WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND removed_at IS NULL
-    AND ($7::text IS NULL OR url = $7 AND description = $8::text AND statuses IS NOT DISTINCT FROM $9::text[]
-      AND finding_types = $10::text[])
-  RETURNING endpoint_id)
+-- name: endpoint_update_audit
+-- Before endpoint_update, where that will change something: the same conditions ($3 to $6).
 INSERT INTO registry.audit_entry (tenant_id, audit_id, actor, action, subject, detail)
-SELECT $1, $11::uuid, $12::text, 'endpoint.update', c.endpoint_id::text, $13::jsonb FROM changed c
+SELECT $1::uuid, $7::uuid, $8::text, 'endpoint.update', e.endpoint_id::text, $9::jsonb
+FROM registry.endpoint e
+WHERE e.tenant_id = $1 AND e.endpoint_id = $2::uuid AND e.removed_at IS NULL
+  AND ($3::text IS NULL OR e.url = $3 AND e.description = $4::text AND e.statuses IS NOT DISTINCT FROM $5::text[]
+    AND e.finding_types = $6::text[])
 ON CONFLICT (tenant_id, audit_id) DO NOTHING;
+
+-- name: endpoint_update
+-- Only while it is as it was read ($7 to $10), where $7 is given.
+UPDATE registry.endpoint SET url = $3::text, description = $4::text, statuses = $5::text[], finding_types = $6::text[]
+WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND removed_at IS NULL
+  AND ($7::text IS NULL OR url = $7 AND description = $8::text AND statuses IS NOT DISTINCT FROM $9::text[]
+    AND finding_types = $10::text[]);
 
 -- name: endpoint_enable
 -- What waited is due from $3 on, with all its attempts before it (delivery_release); whoever serves the endpoint sees to it.

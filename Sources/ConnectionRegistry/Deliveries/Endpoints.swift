@@ -112,18 +112,24 @@ public struct Endpoints: Sendable {
     try Self.check(description: description)
     let statuses = changes.statuses ?? current.statuses.map(Set.init)
     let findingTypes = changes.findingTypes ?? Set(current.findingTypes)
+    let before = (
+      url: PostgresParameter.text(expected == nil ? nil : current.url), description: current.description,
+      statuses: Self.column(current.statuses.map(Set.init)), findingTypes: Self.column(Set(current.findingTypes))
+    )
+    let detail = #"{"changed_url":\#(url != current.url)}"#
     let results = try await database.run(
       id, locking: [endpointID.text],
       [
+        RegistryStatements.endpointUpdateAudit(
+          .uuid(id), .uuid(endpointID), before.url, .text(before.description), before.statuses, before.findingTypes,
+          .uuid(.version7()), .text(actor), .text(detail)),
         RegistryStatements.endpointUpdate(
           .uuid(id), .uuid(endpointID), .text(url), .text(description), Self.column(statuses),
-          Self.column(findingTypes), expected == nil ? .null : .text(current.url), .text(current.description),
-          Self.column(current.statuses.map(Set.init)), Self.column(Set(current.findingTypes)), .uuid(.version7()),
-          .text(actor), .text(#"{"changed_url":\#(url != current.url)}"#)),
+          Self.column(findingTypes), before.url, .text(before.description), before.statuses, before.findingTypes),
         Self.list(id, endpointID),
       ])
-    guard let row = results[1].rows.first else { throw RegistryError.notFound("endpoint") }
-    guard results[0].affectedRows > 0 else { throw changed }
+    guard let row = results[2].rows.first else { throw RegistryError.notFound("endpoint") }
+    guard results[1].affectedRows > 0 else { throw changed }
     return try Endpoint(row: row)
   }
 

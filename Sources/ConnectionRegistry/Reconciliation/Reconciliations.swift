@@ -14,7 +14,7 @@ public struct Reconciliations: Sendable {
   let logger: Logger
   /// How often the schedule asks for Terra's listing, where the tenant says nothing; nil is never.
   var providerEvery: Duration?
-  /// How many questions a run asks Terra in a second at most.
+  /// How many questions this process asks Terra for a tenant in a second at most.
   var questionsPerSecond = 5.0
   /// How many tenants the schedule has under way at once in this process, from 1 on: all but one wait for Terra.
   var tenantsAtOnce = 1
@@ -22,6 +22,8 @@ public struct Reconciliations: Sendable {
   var limits = RunLimits()
   /// Tells this process's schedule that a run was asked for.
   let wake = ScheduleWake()
+  /// What of these questions is taken, by runs and by whoever repairs a single finding.
+  let budget = TerraBudget()
   /// Waits until Terra may be asked again.
   var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
 
@@ -75,8 +77,10 @@ public struct Reconciliations: Sendable {
   func questions(
     _ slug: String, patience: Duration, renew: @escaping @Sendable () async throws -> Void = {}
   ) -> TerraQuestions {
-    TerraQuestions(requestsPerSecond: questionsPerSecond, patience: patience, sleep: pause, renew: renew) {
-      [directory] in
+    TerraQuestions(
+      budget: { [budget, questionsPerSecond] in budget.take(slug, requestsPerSecond: questionsPerSecond, now: $0) },
+      patience: patience, sleep: pause, renew: renew
+    ) { [directory] in
       try await directory.terraClient(of: slug, deadline: Self.questionDeadline)
     }
   }

@@ -44,9 +44,8 @@ struct ListingAssessmentTests {
     #expect(pace.take(now: start) == .zero)
     #expect(pace.take(now: start) == .milliseconds(250))
     #expect(pace.take(now: start + .milliseconds(100)) == .milliseconds(400))
+    #expect(!pace.isFree(at: start + .milliseconds(700)) && pace.isFree(at: start + .milliseconds(750)))
     #expect(pace.take(now: start + .seconds(10)) == .zero)
-    pace.pause(for: .seconds(3), now: start + .seconds(10))
-    #expect(pace.take(now: start + .seconds(10)) == .seconds(3))
   }
 }
 

@@ -136,6 +136,28 @@ import Testing
   private static let last =
     "SELECT l.listing_id FROM registry.provider_listing l WHERE l.outcome = 'complete' ORDER BY l.started_at DESC LIMIT 1"
 
+  /// Time stands still, so that each further question has to wait a second longer.
+  @Test func aSliceBeginsNoBudgetOfItsOwn() async throws {
+    try await withStage { stage in
+      _ = try await stage.connectAndImport(9, pageSize: 2)
+      _ = try await stage.registry.reconciliations.ask(tenant: "acme", asksProvider: true)
+      let waits = NIOLockedValueBox<[Double]>([])
+      var runs = stage.registry.reconciliations
+      runs.questionsPerSecond = 1
+      runs.pause = { wait in waits.withLockedValue { $0.append(wait.inSeconds) } }
+      let begun = ContinuousClock.now
+      var scheduler = ReconciliationScheduler(
+        reconciliations: runs, schedule: runs.schedule(.asked), logger: Logger(label: "test"))
+      scheduler.sliceBudget = .zero
+      while try await scheduler.turn() == nil {}
+      let passed = (ContinuousClock.now - begun).inSeconds
+      let places = waits.withLockedValue { $0 }
+      let isKept = places.last.map { $0 > 4 - passed - 0.1 } ?? (passed > 1)
+      #expect(places.count <= 4 && isKept, "\(places) in \(passed) s")
+      #expect(try await stage.count("provider_listing WHERE outcome = 'complete' AND pages = 5") == 2)
+    }
+  }
+
   /// Each answer takes its whole deadline, and Terra asks for the longest pause after each.
   @Test func aRunKeepsItsLeaseHoweverOftenTerraHasToBeAsked() async throws {
     try await withStage { stage in

@@ -19,8 +19,6 @@ struct TerraPace: Sendable {
     return place - now
   }
 
-  /// Terra asks for a pause.
-  mutating func pause(for time: Duration, now: ContinuousClock.Instant) {
-    next = max(next ?? now, now + time)
-  }
+  /// Whether whoever asks at an instant waits for nothing.
+  func isFree(at now: ContinuousClock.Instant) -> Bool { next.map { $0 <= now } ?? true }
 }

@@ -11,25 +11,27 @@ final class TerraQuestions: Sendable {
 
   private let connect: @Sendable () async throws -> TerraClient
   private let client = NIOLockedValueBox<TerraClient?>(nil)
-  private let pace: NIOLockedValueBox<TerraPace>
+  private let budget: @Sendable (ContinuousClock.Instant) -> Duration
+  /// Until when Terra has asked for a pause.
+  private let resumes = NIOLockedValueBox<ContinuousClock.Instant?>(nil)
   private let patience: Duration
   private let sleep: @Sendable (Duration) async throws -> Void
   private let renew: @Sendable () async throws -> Void
 
   /// - Parameters:
-  ///   - requestsPerSecond: the budget.
+  ///   - budget: takes the next place, and says how long to wait for it.
   ///   - patience: the longest pause that is waited for.
   ///   - sleep: waits.
   ///   - renew: comes before each try, so that whoever holds a run keeps its lease however often Terra has to be asked.
   ///   - connect: the tenant's way to Terra, asked for with the first question.
   init(
-    requestsPerSecond: Double, patience: Duration = TerraQuestions.longestPause,
+    budget: @escaping @Sendable (ContinuousClock.Instant) -> Duration, patience: Duration = TerraQuestions.longestPause,
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
     renew: @escaping @Sendable () async throws -> Void = {},
     connect: @escaping @Sendable () async throws -> TerraClient
   ) {
     self.connect = connect
-    pace = NIOLockedValueBox(TerraPace(requestsPerSecond: requestsPerSecond))
+    self.budget = budget
     self.patience = patience
     self.sleep = sleep
     self.renew = renew
@@ -46,14 +48,15 @@ final class TerraQuestions: Sendable {
     var tries = 1
     while true {
       try await renew()
-      let delay = pace.withLockedValue { $0.take(now: .now) }
+      let now = ContinuousClock.now
+      let delay = max(budget(now), resumes.withLockedValue { $0.map { $0 - now } } ?? .zero)
       if delay > .zero { try await sleep(delay) }
       do {
         return try await question(client)
       } catch let error as TerraAPIError where error.isRetryable && tries < Self.maximumTries {
         let pause = error.retryAfter ?? .seconds(1 << tries) * Double.random(in: 0.5...1)
         guard pause <= patience else { throw error }
-        pace.withLockedValue { $0.pause(for: pause, now: .now) }
+        resumes.withLockedValue { $0 = max($0 ?? .now, .now + pause) }
         tries += 1
       }
     }

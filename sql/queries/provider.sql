@@ -275,10 +275,13 @@ WHERE tenant_id = $1::uuid AND run_id = $2::uuid;
 -- long: yes
 -- Whoever differs in a listing and whose connection has a fact of the window ($3 to $4), which is widened by the grace.
 INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
-SELECT DISTINCT $1::uuid, $2::uuid, 'listing', x.user_id
-FROM registry.provider_difference x
-JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = x.user_id
-WHERE x.tenant_id = $1 AND c.recorded_at > coalesce($3::timestamptz, '-infinity') AND c.recorded_at <= $4::timestamptz
+SELECT $1::uuid, $2::uuid, 'listing', d.user_id
+FROM (
+  SELECT DISTINCT x.user_id
+  FROM registry.provider_difference x
+  JOIN registry.connection c ON c.tenant_id = $1 AND c.user_id = x.user_id
+  WHERE x.tenant_id = $1 AND c.recorded_at > coalesce($3::timestamptz, '-infinity') AND c.recorded_at <= $4::timestamptz
+) d
 ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 
 -- name: reconcile_listing

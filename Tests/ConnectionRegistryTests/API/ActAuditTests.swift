@@ -5,7 +5,7 @@ import TestDatabase
 import Testing
 
 /// Who made what: keys and endpoints, over HTTP, in the audit, once, and only what took effect.
-@Suite(.migratedDatabase, .timeLimit(.minutes(5))) struct ActAuditTests {
+@Suite(.migratedDatabase, .timeLimit(.minutes(20))) struct ActAuditTests {
   private static func settings() -> StageSettings { .delivering(.forTests { $0.areSent = false }) }
 
   private static func entries(_ stage: Stage, actor: String) async throws -> [String] {

@@ -6,7 +6,7 @@ import TestDatabase
 import Testing
 
 /// Clients that ask and do not read what they are answered.
-@Suite(.timeLimit(.minutes(5))) struct AnswerOutflowTests {
+@Suite(.timeLimit(.minutes(20))) struct AnswerOutflowTests {
   /// A connection that holds a little, on a clock of its own.
   private final class Connection {
     let loop = EmbeddedEventLoop()

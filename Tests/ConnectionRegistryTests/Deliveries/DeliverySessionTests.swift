@@ -5,7 +5,7 @@ import TestReceiver
 import Testing
 
 /// Where an attempt goes when the name of an endpoint leads somewhere else than before.
-@Suite(.timeLimit(.minutes(5))) struct DeliverySessionTests {
+@Suite(.timeLimit(.minutes(20))) struct DeliverySessionTests {
   /// What a host leads to, as long as nothing else is said.
   private final class Names: Sendable {
     private let addresses = NIOLockedValueBox<[NetworkAddress]>([])

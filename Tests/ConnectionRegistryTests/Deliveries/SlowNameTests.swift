@@ -9,7 +9,7 @@ import Testing
 
 /// Hosts whose name servers do not answer: nobody but their own tenant's deliveries waits for them, and none for longer than
 /// it may.
-@Suite(.migratedDatabase, .timeLimit(.minutes(2))) struct SlowNameTests {
+@Suite(.migratedDatabase, .timeLimit(.minutes(20))) struct SlowNameTests {
   /// Name servers that say nothing about some hosts until they are let.
   private final class Names: @unchecked Sendable {
     private let condition = NSCondition()

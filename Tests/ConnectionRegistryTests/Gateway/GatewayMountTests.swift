@@ -10,7 +10,7 @@ import TestDatabase
 import Testing
 
 /// The gateway where an embedding server has put it, and where the database does not answer.
-@Suite(.migratedDatabase, .timeLimit(.minutes(5))) struct GatewayMountTests {
+@Suite(.migratedDatabase, .timeLimit(.minutes(20))) struct GatewayMountTests {
   @Test(arguments: ["", "myterra", "terra", "v2/terra/x", "terra/terra", ":team"])
   func theGatewayAnswersBelowAnyPrefix(_ prefix: String) async throws {
     try await withStage { stage in

@@ -5,7 +5,7 @@ import TestDatabase
 import Testing
 
 /// When a key was last used is written beside the request that uses it.
-@Suite(.migratedDatabase, .timeLimit(.minutes(5))) struct APIKeyUseTests {
+@Suite(.migratedDatabase, .timeLimit(.minutes(20))) struct APIKeyUseTests {
   @Test func aKeyHoldsWhileItsUseCannotBeWritten() async throws {
     try await withStage { stage in
       let keys = stage.registry.keys

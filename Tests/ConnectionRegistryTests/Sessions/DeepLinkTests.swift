@@ -6,7 +6,7 @@ import TestDatabase
 import Testing
 
 /// Apps' own URLs, from the session to where the browser ends.
-@Suite(.migratedDatabase, .timeLimit(.minutes(5))) struct DeepLinkTests {
+@Suite(.migratedDatabase, .timeLimit(.minutes(20))) struct DeepLinkTests {
   private static let settings: StageSettings = {
     var settings = StageSettings()
     settings.returnURLs += ["myapp:connected", "myapp:failed", "com.acme.app://Devices/Added"]

@@ -1,6 +1,6 @@
 -- name: audit_entry_insert
 -- Who ($3) did what ($4) to what ($5), in the transaction that does it, and only where that took effect; where one cannot
--- tell afterwards it stands before the statement that does it, and only where that will.
+-- tell afterwards it stands before the statement that does it, and only where that will: the row stays locked until then.
 INSERT INTO registry.audit_entry (tenant_id, audit_id, actor, action, subject, detail)
 SELECT $1::uuid, $2::uuid, $3::text, $4::text, $5::text, $6::jsonb
 WHERE CASE $4
@@ -31,12 +31,16 @@ WHERE CASE $4
     SELECT FROM registry.endpoint e WHERE e.tenant_id = $1 AND e.endpoint_id = $5::uuid AND e.removed_at IS NULL)
   WHEN 'endpoint.enable' THEN EXISTS (
     SELECT FROM registry.endpoint e
-    WHERE e.tenant_id = $1 AND e.endpoint_id = $5::uuid AND e.removed_at IS NULL AND e.disabled_at IS NOT NULL)
+    WHERE e.tenant_id = $1 AND e.endpoint_id = $5::uuid AND e.removed_at IS NULL
+      AND (e.disabled_at IS NOT NULL OR e.failing_since IS NOT NULL OR e.paused_until IS NOT NULL)
+    FOR UPDATE OF e)
   WHEN 'endpoint.disable' THEN EXISTS (
     SELECT FROM registry.endpoint e
-    WHERE e.tenant_id = $1 AND e.endpoint_id = $5::uuid AND e.removed_at IS NULL AND e.disabled_at IS NULL)
+    WHERE e.tenant_id = $1 AND e.endpoint_id = $5::uuid AND e.removed_at IS NULL AND e.disabled_at IS NULL
+    FOR UPDATE OF e)
   WHEN 'endpoint.remove' THEN EXISTS (
-    SELECT FROM registry.endpoint e WHERE e.tenant_id = $1 AND e.endpoint_id = $5::uuid AND e.removed_at IS NULL)
+    SELECT FROM registry.endpoint e WHERE e.tenant_id = $1 AND e.endpoint_id = $5::uuid AND e.removed_at IS NULL
+    FOR UPDATE OF e)
   ELSE true
 END
 ON CONFLICT (tenant_id, audit_id) DO NOTHING;

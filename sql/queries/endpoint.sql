@@ -20,13 +20,14 @@ WHERE e.tenant_id = $1::uuid AND e.removed_at IS NULL AND ($2::uuid IS NULL OR e
 ORDER BY e.created_at, e.endpoint_id LIMIT $5::bigint;
 
 -- name: endpoint_update_audit
--- Before endpoint_update, where that will change something: the same conditions ($3 to $6).
+-- Before endpoint_update, where that will change something: the same conditions ($3 to $6), and the row stays locked.
 INSERT INTO registry.audit_entry (tenant_id, audit_id, actor, action, subject, detail)
 SELECT $1::uuid, $7::uuid, $8::text, 'endpoint.update', e.endpoint_id::text, $9::jsonb
 FROM registry.endpoint e
 WHERE e.tenant_id = $1 AND e.endpoint_id = $2::uuid AND e.removed_at IS NULL
   AND ($3::text IS NULL OR e.url = $3 AND e.description = $4::text AND e.statuses IS NOT DISTINCT FROM $5::text[]
     AND e.finding_types = $6::text[])
+FOR UPDATE OF e
 ON CONFLICT (tenant_id, audit_id) DO NOTHING;
 
 -- name: endpoint_update

@@ -78,7 +78,7 @@ extension ConnectionRegistry {
     /// | `reconcile.every` | duration from a second on, or `off` | `15m` |
     /// | `reconcile.tenants` | tenants under way at once in a process, 1 to 64 | 4 |
     /// | `reconcile.provider.every` | duration from a minute on, or `off` | `6h` |
-    /// | `reconcile.provider.rate` | questions to Terra in a second and run, 1 to 100 | 5 |
+    /// | `reconcile.provider.rate` | questions to Terra in a second about a tenant, 1 to 100 | 5 |
     /// | `reconcile.grace` | duration (`5s`, `10m`, `48h`) | `10m` |
     /// | `session.expiry` | duration | what Terra says |
     /// | `event.horizon` | duration | `48h` |

@@ -38,8 +38,7 @@ import Testing
       #expect(try await http.stage.status("u1") == .deauthenticated)
       let audit = try await http.stage.texts(
         "SELECT action || ' ' || subject || ' ' || (actor LIKE 'key:%') || ' ' || detail::text FROM registry.audit_entry "
-          + "WHERE action NOT LIKE 'api_key.%'"
-      )
+          + "WHERE action NOT LIKE 'api_key.%'")
       #expect(audit == [#"event.ingest sqs true {"lines": "5", "refused": "1", "accepted": "2"}"#])
       // The same again is known, and so is what the command line brings.
       let again = try await Self.ingest(http, lines, key: key, path: "/v1/events")
@@ -112,7 +111,8 @@ import Testing
       #expect(try await http.send("POST", paths[1] + "/replay", key: key).text("disposition") == "accepted")
       // The audit tells what took effect, once.
       #expect(
-        try await http.stage.texts("SELECT action FROM registry.audit_entry WHERE action NOT LIKE 'api_key.%' ORDER BY recorded_at")
+        try await http.stage.texts(
+          "SELECT action FROM registry.audit_entry WHERE action NOT LIKE 'api_key.%' ORDER BY recorded_at")
           == ["event.accept", "event.replay"])
       #expect(try await http.send("POST", "/v1/receipts/\(UUID().text)/accept", key: key).status == 404)
     }

@@ -324,7 +324,13 @@ extension Stage {
   @discardableResult
   func pass() async throws -> ProviderPass.Ending {
     let entry = try await entry
-    return try await ProviderPass(database: registry.database, tenant: entry.tenant, questions: questions(entry)).read()
+    let (database, id) = (registry.database, entry.tenant.id)
+    let pass = ProviderPass(database: database, tenant: entry.tenant, questions: questions(entry))
+    while true {
+      guard let ending = try await pass.step() else { continue }
+      try await OldListings(tenantID: id) { try await database.run(id, compiles: false, $0) }.forget()
+      return ending
+    }
   }
 
   /// Settles what can be settled.

@@ -59,18 +59,6 @@ struct ProviderPass: Sendable {
     case ended(Ending)
   }
 
-  /// Reads the listing to its end.
-  ///
-  /// - Returns: how it ended; an error of Terra's is such an end and nothing else.
-  /// - Throws: `database_unavailable`, `CancellationError`.
-  func read() async throws -> Ending {
-    while true {
-      guard let ending = try await step() else { continue }
-      try await OldListings(tenantID: tenant.id, slice: slice, run: run).forget()
-      return ending
-    }
-  }
-
   /// Reads the next page, from where this or another process stopped.
   ///
   /// - Returns: how the listing ended; nil while there are more pages.

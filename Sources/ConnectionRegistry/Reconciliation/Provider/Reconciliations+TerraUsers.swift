@@ -34,7 +34,8 @@ extension Reconciliations {
     let pass = TerraUsersPass(tenant: tenant, write: run)
     do {
       let copy = try await pass.copy(from: connectionString, within: Self.copyLimit)
-      try await OldListings(tenantID: tenant.id, run: run).forget()
+      // The copy stands, whatever becomes of this; the next one forgets what is left.
+      try? await OldListings(tenantID: tenant.id, run: run).forget()
       if let copy { return copy }
     } catch let error as TerraUsersPass.Unreadable {
       throw RegistryError(.terraUsersUnreadable, "terra_users could not be read: \(error.cause)")

@@ -89,12 +89,18 @@ struct ReconciliationWork {
   private var id: PostgresParameter { .uuid(tenant.id) }
   private var run: PostgresParameter { .uuid(claim.runID) }
 
-  /// Whether the next step asks Terra, or another database.
+  /// Whether the next step asks Terra, or another database, or takes as long as an old listing is large.
   var waitsForOthers: Bool {
     guard claim.isBegun else { return false }
     if claim.asksProvider && !claim.hasListed || claim.copiesTerraUsers && !claim.hasCopied { return true }
+    if mustForget { return true }
     guard case .some(nil) = next, isCollected, claim.hasDiffered else { return false }
     return claim.repair != .none && !repairs.isDone
+  }
+
+  /// Whether what older listings left is to be forgotten first.
+  private var mustForget: Bool {
+    (claim.asksProvider || claim.copiesTerraUsers) && !hasForgotten && claim.collectedTo == nil
   }
 
   /// Whether it is not to be left yet: whoever goes on would look again, or try again what has taken too long.
@@ -125,7 +131,7 @@ struct ReconciliationWork {
       return nil
     }
     // After it is noted that these are done: an error here must not have them read again. Whoever goes on forgets again.
-    if claim.asksProvider || claim.copiesTerraUsers, !hasForgotten, claim.collectedTo == nil {
+    if mustForget {
       let held = held
       try await OldListings(tenantID: tenant.id, slice: limits.listingSlice) { try await held.run($0) }.forget()
       // No step by itself: where each step is a slice, whoever comes next would do nothing else.
@@ -297,13 +303,21 @@ struct ReconciliationWork {
     let begun = clock.elapsed()
     let end = try await held.run([listed.end(after: after, size: .int(Int(differences.size)))]).last?.rows.first
     let until = try end?.decodeIfPresent("until", as: String.self)
-    let results = try await held.run([
-      listed.collect(after: after, until: .text(until)),
-      RegistryStatements.reconciliationDifferencesCollected(id, run, .text(until)), sliceStatement,
-    ])
-    differences.note(done: until == nil ? 0 : differences.size, seconds: (clock.elapsed() - begun).inSeconds)
-    (claim.differedTo, claim.hasDiffered) = (until, until == nil)
-    next = .some(try Self.slice(results.last))
+    do {
+      let results = try await held.run(
+        [
+          listed.collect(after: after, until: .text(until)),
+          RegistryStatements.reconciliationDifferencesCollected(id, run, .text(until)), sliceStatement,
+        ],
+        limit: differences.isLeast ? nil : Self.statementLimit)
+      differences.note(done: until == nil ? 0 : differences.size, seconds: (clock.elapsed() - begun).inSeconds)
+      (claim.differedTo, claim.hasDiffered) = (until, until == nil)
+      next = .some(try Self.slice(results.last))
+    } catch let error as PostgresError where error.sqlState == .queryCanceled && !differences.isLeast {
+      try Task.checkCancellation()
+      wasBrokenOff = true
+      differences.shrink()
+    }
   }
 
   /// Collects what is not plain in a part of everything, side by side; nothing is noted as collected before all of it is.

@@ -221,8 +221,9 @@ struct ReconciliationScheduler: Service {
   ///
   /// - Returns: what came of it.
   private func slice(of work: ReconciliationWork, at place: ReconciliationSchedule.Place) async throws -> Slice {
-    var work = work
-    var isOnWay = true
+    var (work, place, isOnWay) = (work, place, true)
+    // When it was run before says nothing of how long this run is under way.
+    if !work.claim.isBegun { place.startedAt = work.claim.at }
     defer { if isOnWay { way.leave() } }
     let begun = clock.elapsed()
     var slice = Slice(

@@ -10,12 +10,12 @@ import Testing
 @Suite(.migratedDatabase, .timeLimit(.minutes(20))) struct FailingTenantTests {
   private static let slugs = ["acme", "broken", "globex"]
 
-  /// Three tenants that are due, of whom the one that cannot be run has waited longest.
+  /// Three tenants that are due since they were run an hour ago, of whom the one that cannot be run has waited longest.
   private static func withTenants(_ body: @Sendable (Stage) async throws -> Void) async throws {
     try await withStage(StageSettings(slugs: slugs)) { stage in
       try await stage.owner.execute(
         """
-        UPDATE registry.reconciliation_state SET due_at = now() - interval '1 hour',
+        UPDATE registry.reconciliation_state SET due_at = now() - interval '1 hour', started_at = now() - interval '1 hour',
           place_at = now() - CASE WHEN tenant_id = $1 THEN interval '1 hour' ELSE interval '1 minute' END
         """, [.uuid(TenantID.of(slug: "broken"))])
       try await body(stage)

@@ -109,6 +109,7 @@ import Testing
           try await Self.work(victim.reconciliations, slug, isAsked: isAsked)
           #expect(isAsked, "not killed after statement \(statements)")
         } catch {}
+        #expect(victim.life.done == min(statements, count), "not killed after statement \(statements)")
         if try await Self.outcomes(stage, slug) != ["complete"] {
           let heir = KilledRunTests.mortal(stage, statements: .max, at: now + 121, limits: limits)
           try await Self.work(heir.reconciliations, slug, isAsked: isAsked)

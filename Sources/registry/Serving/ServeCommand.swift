@@ -48,6 +48,7 @@ struct ServeCommand: AsyncParsableCommand {
       let service = Self.service(registry, address, api, access.logger) {
         reservation.release()
         listening.announce(output.format, access.logger)
+        StartPages.release()
       }
       var lifecycle = ServiceGroupConfiguration(
         services: [.init(service: registry), .init(service: service)],

@@ -1,13 +1,14 @@
 /// Work that must be done in time.
 enum TimeLimit {
-  /// Runs work, and cancels it when its time is over.
+  /// Runs work, and cancels it when its time is over. What the work has nevertheless done is its answer: whoever was told
+  /// to try again would have it done twice.
   ///
   /// - Parameters:
   ///   - limit: How long it may take.
   ///   - problem: What to throw when it takes longer.
   ///   - work: What to do; must heed its task's cancellation.
   /// - Returns: What the work returns.
-  /// - Throws: `problem` when the time is over, and what the work throws.
+  /// - Throws: `problem` when the time is over and the work returns nothing; what the work throws in time.
   static func run<Value: Sendable>(
     _ limit: Duration, orThrow problem: Problem, _ work: @escaping @Sendable () async throws -> Value
   ) async throws -> Value {
@@ -18,7 +19,10 @@ enum TimeLimit {
         return nil
       }
       defer { group.cancelAll() }
-      guard let first = try await group.next(), let value = first else { throw problem }
+      if let first = try await group.next(), let value = first { return value }
+      group.cancelAll()
+      // The group waits for the work in any case.
+      guard let late = try? await group.next(), let value = late else { throw problem }
       return value
     }
   }

@@ -54,4 +54,51 @@ import Testing
       #expect(await http.stage.sandbox.calls(tenant: "acme").isEmpty, "Terra was asked without a session on record")
     }
   }
+
+  /// Whoever is told to try again has done what Terra has done already.
+  @Test func whatTerraHasAnsweredIsAnsweredHoweverLate() async throws {
+    var api = APISettings()
+    api.timeLimit = .milliseconds(300)
+    try await withHTTP(api: api) { http in
+      let stage = http.stage
+      let user = try await stage.sandbox.connectOutsideSession(tenant: "acme", referenceID: "p", resource: "FITBIT")
+      try await stage.expect(Payload.auth(user, reference: "p"), .accepted)
+      let headers = [("x-api-key", try await http.key(.sessionsWrite, .connectionsWrite)), ("dev-id", "acme-dev-id")]
+      let answer = try await stage.owner.withTransaction { transaction in
+        // The first can be read and not be written; without the second Terra is not asked.
+        try await transaction.execute("LOCK TABLE registry.connection, registry.auth_session IN EXCLUSIVE MODE")
+        let ending = Task {
+          try await http.send("DELETE", "/terra/v2/auth/deauthenticateUser?user_id=\(user)", headers: headers)
+        }
+        // These run into the limit one after another, and so does the one before them.
+        for _ in 0..<3 {
+          let late = try await http.send(
+            "POST", "/terra/v2/auth/generateWidgetSession", json: #"{"reference_id":"p"}"#, headers: headers)
+          #expect(late.status == 503, "\(late.text)")
+        }
+        return ending
+      }.value
+      #expect(answer.status == 200, "\(answer.text)")
+      #expect(try await stage.status(user) == .deauthenticated)
+    }
+  }
+
+  @Test func workThatEndsInSpiteOfItsLimitIsItsAnswer() async throws {
+    let late = Problem(.timedOut, "late")
+    let work: @Sendable (Bool) async throws -> Int = { isDone in
+      let (cancelled, cancel) = AsyncStream.makeStream(of: Void.self)
+      return try await withTaskCancellationHandler {
+        // A task of its own, which is not cancelled with the work.
+        await Task { for await _ in cancelled { break } }.value
+        if !isDone { try Task.checkCancellation() }
+        return 1
+      } onCancel: {
+        cancel.yield()
+      }
+    }
+    #expect(try await TimeLimit.run(.milliseconds(1), orThrow: late) { try await work(true) } == 1)
+    await #expect(throws: Problem.self) {
+      try await TimeLimit.run(.milliseconds(1), orThrow: late) { try await work(false) }
+    }
+  }
 }

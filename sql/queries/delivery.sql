@@ -239,9 +239,20 @@ WHERE d.tenant_id = $1::uuid AND d.state = 'pending' AND d.delivery_id = ANY (
     ORDER BY o.next_attempt_at LIMIT $5 FOR UPDATE SKIP LOCKED));
 
 -- name: endpoint_released
--- All that waits says so, unless it was enabled anew meanwhile.
-UPDATE registry.endpoint SET backlog_due_at = NULL, backlog_resets = false
-WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND lease_id = $3::uuid AND backlog_due_at = $4::timestamptz;
+-- All that waits says so, unless it was enabled anew meanwhile, or a slice passed something by (delivery_release). What
+-- was written since then and is due already needs no telling.
+UPDATE registry.endpoint AS e SET backlog_due_at = NULL, backlog_resets = false
+WHERE e.tenant_id = $1::uuid AND e.endpoint_id = $2::uuid AND e.lease_id = $3::uuid
+  AND e.backlog_due_at = $4::timestamptz
+  AND NOT EXISTS (
+    SELECT 1 FROM registry.delivery o
+    WHERE o.tenant_id = $1 AND o.endpoint_id = $2 AND o.state = 'pending' AND o.next_attempt_at > $4
+      AND (o.last_attempt_at IS NULL OR o.last_attempt_at < $4)
+      AND (o.due_since < $4 OR NOT e.backlog_resets AND o.next_attempt_at > now()))
+  AND NOT EXISTS (
+    SELECT 1 FROM registry.delivery o
+    WHERE e.backlog_resets AND o.tenant_id = $1 AND o.endpoint_id = $2 AND o.state = 'pending'
+      AND o.next_attempt_at < $4 AND o.due_since < $4);
 
 -- name: delivery_old
 -- long: yes

@@ -111,22 +111,90 @@ import Testing
     }
   }
 
-  /// A delivery that somebody is writing at the moment is passed by instead of waited for.
-  @Test func aSliceWaitsForNobody() async throws {
+  /// A delivery that somebody is writing at the moment is passed by instead of waited for, and told later.
+  @Test(arguments: [true, false]) func aSliceWaitsForNobody(isEnabled: Bool) async throws {
+    try await Receiver.with { receiver in
+      try await withStage(.delivering(Self.settings { $0.areSent = false })) { stage in
+        let id = try await stage.addEndpoint(receiver).endpoint.endpointID
+        if isEnabled { _ = try await stage.registry.endpoints.disable(tenant: "acme", id) }
+        try await Self.fill(stage, id, count: 10)
+        if isEnabled {
+          _ = try await stage.registry.endpoints.enable(tenant: "acme", id)
+        } else {
+          try await stage.owner.execute("UPDATE registry.endpoint SET backlog_due_at = now()")
+        }
+        // As many as were to be tried later, and where all begin anew those that were due all along as well.
+        let told = "delivery WHERE next_attempt_at = (SELECT backlog_due_at FROM registry.endpoint)"
+        let all = isEnabled ? 10 : 7
+        try await stage.owner.withTransaction { transaction in
+          try await transaction.execute(
+            """
+            SELECT FROM registry.delivery
+            WHERE delivery_id = (SELECT min(delivery_id::text)::uuid FROM registry.delivery WHERE attempts = 9) FOR UPDATE
+            """)
+          #expect(await Self.worker(id, stage, stage.registry.database).run() == 0)
+          #expect(try await stage.count(told) == all - 1)
+          #expect(try await stage.count("endpoint WHERE backlog_due_at IS NOT NULL AND lease_id IS NULL") == 1)
+        }
+        _ = await Self.worker(id, stage, stage.registry.database).run()
+        #expect(try await stage.count("delivery WHERE state = 'delivered'") == 10)
+        #expect(try await stage.count("delivery WHERE attempts = 1") == (isEnabled ? 10 : 3))
+        #expect(try await stage.count("endpoint WHERE backlog_due_at IS NULL AND NOT backlog_resets") == 1)
+      }
+    }
+  }
+
+  /// What is written while a backlog is told is due by itself: it does not keep the mark.
+  @Test func whatComesMeanwhileKeepsNoBacklogOpen() async throws {
     try await Receiver.with { receiver in
       try await withStage(.delivering(Self.settings { $0.areSent = false })) { stage in
         let id = try await stage.addEndpoint(receiver).endpoint.endpointID
         try await Self.fill(stage, id, count: 10)
-        let backlog = EndpointBacklog(
-          dueSince: Date(), resets: true, tenantID: TenantID.of(slug: "acme"), endpointID: id)
-        try await stage.owner.withTransaction { transaction in
-          try await transaction.execute(
-            "SELECT FROM registry.delivery WHERE delivery_id = (SELECT min(delivery_id::text)::uuid FROM registry.delivery) FOR UPDATE"
-          )
-          #expect(try await backlog.releaseSlice(of: 100, in: stage.registry.database))
-        }
-        #expect(try await stage.count("delivery WHERE attempts = 0 AND due_since > now() - interval '1 day'") == 9)
+        try await stage.owner.execute("UPDATE registry.endpoint SET backlog_due_at = now()")
+        let executor = stage.interfering(at: "endpoint_released") { try await stage.change("user-1", 1) }
+        #expect(await Self.worker(id, stage, stage.database(through: executor)).run() == 11)
+        #expect(try await stage.count("endpoint WHERE backlog_due_at IS NULL") == 1)
       }
     }
+  }
+
+  @Test func aWorkerThatIsEndedBetweenTwoSlicesStops() async throws {
+    try await Receiver.with { receiver in
+      try await withStage(.delivering(Self.settings { $0.areSent = false })) { stage in
+        for end in [EndpointWorker.end, EndpointWorker.abort] {
+          let id = try await stage.addEndpoint(receiver).endpoint.endpointID
+          _ = try await stage.registry.endpoints.disable(tenant: "acme", id)
+          try await Self.fill(stage, id, count: 5 * Self.slice)
+          _ = try await stage.registry.endpoints.enable(tenant: "acme", id)
+          let box = NIOLockedValueBox<EndpointWorker?>(nil)
+          // The first slice is on its way.
+          let executor = stage.interfering(at: "delivery_release") {
+            if let worker = box.withLockedValue({ $0 }) { end(worker)() }
+          }
+          let worker = Self.worker(id, stage, stage.database(through: executor))
+          box.withLockedValue { $0 = worker }
+          #expect(await worker.run() == 0)
+          box.withLockedValue { $0 = nil }
+          let told = try await stage.owner.execute(
+            """
+            SELECT FROM registry.delivery d JOIN registry.endpoint e USING (tenant_id, endpoint_id)
+            WHERE e.endpoint_id = $1 AND d.next_attempt_at = e.backlog_due_at
+            """, [.uuid(id)]
+          ).rows.count
+          #expect((1...2 * Self.slice).contains(told), "\(told) in one slice")
+          #expect(try await stage.count("endpoint WHERE endpoint_id = '\(id)' AND lease_id IS NULL") == 1)
+        }
+      }
+    }
+  }
+
+  /// A worker at an endpoint of the stage's, on a database of its own.
+  private static func worker(_ endpointID: UUID, _ stage: Stage, _ database: RegistryDatabase) -> EndpointWorker {
+    let settings = stage.configuration.deliveries
+    return EndpointWorker(
+      tenantID: TenantID.of(slug: "acme"), endpointID: endpointID,
+      context: EndpointWorker.Context(
+        database: database, keyRing: stage.configuration.masterKeys, settings: settings, resolver: HostResolver(),
+        places: .init(DeliveryPlaces(perEndpoint: settings.concurrency)), logger: stage.registry.logger))
   }
 }

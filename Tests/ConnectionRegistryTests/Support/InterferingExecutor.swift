@@ -76,7 +76,8 @@ extension Stage {
       logger: runs.logger, questionsPerSecond: runs.questionsPerSecond)
   }
 
-  private func database(through executor: InterferingExecutor) -> RegistryDatabase {
+  /// The stage's database, whose calls go through another executor and no lane.
+  func database(through executor: InterferingExecutor) -> RegistryDatabase {
     let database = registry.database
     return RegistryDatabase(service: executor, lanes: nil, worker: database.worker, logger: database.logger)
   }

@@ -24,10 +24,13 @@ struct EndpointBacklog: Sendable {
   }
 
   /// Notes that all have been told.
-  func end(in database: RegistryDatabase, leaseID: UUID) async throws {
-    _ = try await database.run(
+  ///
+  /// - Returns: false where that is not so: a slice passes by what is being written.
+  func end(in database: RegistryDatabase, leaseID: UUID) async throws -> Bool {
+    try await database.run(
       tenantID, locking: [endpointID.text],
       RegistryStatements.endpointReleased(
-        .uuid(tenantID), .uuid(endpointID), .uuid(leaseID), .timestamp(dueSince)))
+        .uuid(tenantID), .uuid(endpointID), .uuid(leaseID), .timestamp(dueSince))
+    ).affectedRows > 0
   }
 }

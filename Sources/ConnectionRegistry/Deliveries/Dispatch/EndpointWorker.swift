@@ -72,10 +72,17 @@ final class EndpointWorker: Sendable {
   func wake() { input.yield(.look) }
 
   /// Begins no attempt any more; ``run()`` returns when those under way are over.
-  func end() { input.yield(.end) }
+  func end() {
+    // At once, also where nobody reads the words because a backlog is being released.
+    stop()
+    input.yield(.end)
+  }
 
   /// Breaks the attempts under way off; whether they arrived stays open, and they go out again.
-  func abort() { input.yield(.abort) }
+  func abort() {
+    stop()
+    input.yield(.abort)
+  }
 
   /// Works until nothing is due.
   ///
@@ -193,12 +200,11 @@ final class EndpointWorker: Sendable {
 
   /// Tells all that waits that it is due, before anything of it goes out; the lease is kept meanwhile.
   ///
-  /// - Returns: false where it is to be left to another.
+  /// - Returns: false where it is to be left to another, or to a later look: somebody is writing what is not told yet.
   private func release(_ backlog: EndpointBacklog) async throws -> Bool {
     while !isStopped, !Task.isCancelled {
       guard try await backlog.releaseSlice(of: context.settings.releasedAtOnce, in: context.database) else {
-        try await backlog.end(in: context.database, leaseID: leaseID)
-        return true
+        return try await backlog.end(in: context.database, leaseID: leaseID)
       }
       await renew()
       guard state.withLockedValue({ ContinuousClock.now < $0.leaseEnd }) else { return false }

@@ -157,6 +157,7 @@ import Testing
         // Only what is looked up in vain is to be over soon; what finds an address has its time.
         var impatient = sending
         impatient.deliveries.deadline = .milliseconds(200)
+        impatient.deliveries.lease = .seconds(2)
         let (messages, heard) = AsyncStream.makeStream(of: String.self)
         let replica = ConnectionRegistry(
           configuration: impatient, logger: Logger(label: "test") { _ in DebugLog(heard: heard) })

@@ -262,7 +262,9 @@ def expected_of_connections(tenant, registers, now):
         before, after = event.old_reference_id or registers.person(old), registers.person(event.user_id)
         if before and after and before != after:
             out.add(("shared_account", event.user_id))
-        unknown = old not in registers.alive_since and now >= event.recorded + tenant.grace
+        # An id that the tenant has ended through the registry is not unknown any more.
+        is_ended = any(user_id == old and at <= now for user_id, at in tenant.endings)
+        unknown = old not in registers.alive_since and not is_ended and now >= event.recorded + tenant.grace
         if unknown or len(registers.successors[old]) > 1 or registers.in_cycle(old):
             out.add(("orphan_reauth", old))
     return out

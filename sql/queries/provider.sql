@@ -2,10 +2,9 @@
 -- long: yes
 -- The server's clock, by which everything is recorded and by which listings are dated, whatever a process's own says; and the
 -- listing that run $3 reads or has read, or else the reading that was begun and not ended, by whomever. One that is older
--- than $2 seconds, or dated ahead by a clock that went back since, is of no use any more; and one of which no page was read
--- would only be dated too early.
+-- than $2 seconds, or dated ahead by a clock that went back since, is of no use any more.
 SELECT t.at, t.listing_id IS NOT NULL AS is_own, l.listing_id, l.outcome, l.reason, l.next_page,
-  l.next_page > 0 AND l.started_at > t.at - make_interval(secs => $2::double precision) AND l.started_at <= t.at AS is_fresh
+  l.started_at > t.at - make_interval(secs => $2::double precision) AND l.started_at <= t.at AS is_fresh
 FROM (
   SELECT now() AS at, (SELECT r.listing_id FROM registry.reconciliation_run r
                        WHERE r.tenant_id = $1 AND r.run_id = $3::uuid) AS listing_id) t
@@ -13,6 +12,12 @@ LEFT JOIN LATERAL (
   SELECT x.listing_id, x.outcome, x.reason, x.next_page, x.started_at FROM registry.provider_listing x
   WHERE x.tenant_id = $1::uuid AND (x.listing_id = t.listing_id OR t.listing_id IS NULL AND x.outcome = 'reading')
   ORDER BY x.started_at DESC, x.listing_id DESC LIMIT 1) l ON true;
+
+-- name: provider_listing_date
+-- long: yes
+-- A reading of which no page was read begins with the page that is asked for at $3.
+UPDATE registry.provider_listing SET started_at = $3::timestamptz, asked_at = $3
+WHERE tenant_id = $1::uuid AND listing_id = $2::uuid AND outcome = 'reading' AND next_page = 0;
 
 -- name: provider_listing_of_run
 -- long: yes

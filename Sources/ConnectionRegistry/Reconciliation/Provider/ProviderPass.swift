@@ -177,13 +177,14 @@ struct ProviderPass: Sendable {
           .endedBefore(isComplete: outcome == "complete", try row.decodeIfPresent("reason")))
       }
       if try row.decode("is_fresh") {
-        if !isOwn { _ = try await run(noted(listing)) }
-        return .reading(Reading(id: listing, page: try row.decode("next_page"), asked: at))
+        let page: Int = try row.decode("next_page")
+        // By an attempt that got no page it would be dated too early: who has changed since could not be missed in it.
+        if page == 0 { statements.append(RegistryStatements.providerListingDate(id, .uuid(listing), .timestamp(at))) }
+        if !isOwn { statements += noted(listing) }
+        if !statements.isEmpty { _ = try await run(statements) }
+        return .reading(Reading(id: listing, page: page, asked: at))
       }
-      let reason =
-        try row.decode("next_page") == 0
-        ? "No page of it could be read." : "It was interrupted and not gone on with in time."
-      statements.append(end(listing, "given_up", reason: reason))
+      statements.append(end(listing, "given_up", reason: "It was interrupted and not gone on with in time."))
     }
     let listing = UUID.version7()
     statements += [

@@ -266,6 +266,11 @@ class Connections(unittest.TestCase):
         world.emit("C", "user_reauth", old_user_id="A", old_reference_id="R", resource="OURA")
         self.assertEqual(world.findings(), {("acme", "orphan_reauth", "A")})
         world = World()
+        world.emit("B", "user_reauth", old_user_id="A", old_reference_id="R")
+        world.lines.append({"record": "answer", "tenant": "acme", "user_id": "A", "ending": True, "status": 404,
+                            "at": START + 1})
+        self.assertEqual(world.findings(), set())
+        world = World()
         world.emit("B", "user_reauth", old_user_id=None)
         self.assertEqual(world.findings(), set())
 

@@ -98,6 +98,29 @@ class Listings(unittest.TestCase):
                     self.story.page("A", "B", at=START + hour * HOUR, **broken)
                 self.assertEqual(self.story.wanted(START + 9 * HOUR), set())
 
+    def test_an_answer_that_says_nothing_ends_no_listing_and_begins_none(self):
+        def say_nothing(at, number):
+            self.story.page(at=at, number=number)
+            self.story.lines[-1]["users"] = None
+        for hour in (1, 2):
+            self.story.page("A", at=START + hour * HOUR, following=1, last=1)
+            say_nothing(START + hour * HOUR + 1, 1)
+            self.story.page("B", at=START + hour * HOUR + 2, number=1)
+        self.assertEqual(self.story.wanted(START + 3 * HOUR), {("missing_at_provider", "C")})
+        self.setUp()
+        say_nothing(START - 10, 0)
+        for hour in (1, 2):
+            self.story.page("A", "B", at=START + hour * HOUR)
+        self.assertEqual(self.story.wanted(START + 3 * HOUR), {("missing_at_provider", "C")})
+
+    def test_strangers_are_known_though_data_has_come_about_everybody(self):
+        for hour in (1, 2):
+            self.story.page("X", at=START + hour * HOUR, following=1, last=1)
+            for user_id in ("A", "B", "C"):
+                self.story.emit(user_id, "data", at=START + hour * HOUR + 1)
+            self.story.page("Y", at=START + hour * HOUR + 5, number=1)
+        self.assertEqual(self.story.wanted(START + 3 * HOUR), set())
+
     def test_a_listing_of_strangers_is_none(self):
         for hour in (1, 2):
             self.story.page("X", "Y", at=START + hour * HOUR)

@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  /// Two that come when there is one place left: both were counted before either was there.
+  /// Two that come when there is one place left, of whom neither finds the other counted before.
   @Test func noEndpointIsAddedPastTheLimit() async throws {
     try await withStage(Self.settings()) { stage in
       let endpoints = stage.registry.endpoints

@@ -59,7 +59,7 @@ import Testing
     ("myapp://connected", "myapp://connected?u=a://b", "myapp://connected?u=a://b"),
     ("myapp:///connected", "myapp:///connected", "myapp:///connected"),
     ("MyApp://Devices/Added", "MYAPP://Devices/Added", "myapp://Devices/Added"),
-    // As it was stored before the case was kept.
+    // An entry is compared without regard to case, and the URL sent as it was given.
     ("myapp://devices", "myapp://Devices", "myapp://Devices"),
   ])
   func anAppsURLIsSentAsItWasCompared(_ entry: String, _ url: String, _ text: String) throws {

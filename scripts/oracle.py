@@ -68,7 +68,8 @@ def read_sessions(tenant, by):
         attempt = attempts.get(line["attempt_token_sha256"], {})
         tenant.sessions.append(Session(
             line["session_id"].lower(), line["attempt_token_sha256"], line.get("reference_id"), line.get("resource"),
-            line["expires_at"], line["at"], attempt.get("preissued_user_id"), attempt.get("terra_session_id")))
+            line["expires_at"], line["at"], attempt.get("preissued_user_id"), attempt.get("terra_session_id"),
+            line["multi_auth"]))
 
 
 def token_sha256(url):

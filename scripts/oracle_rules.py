@@ -27,6 +27,7 @@ class Session:
     at: float = 0.0
     preissued: str | None = None
     terra_session_id: str | None = None
+    multi_auth: bool = False
 
 
 @dataclass
@@ -91,12 +92,14 @@ def judge_session(session, events, callbacks, grace, now):
         if told and (named or event.widget_session_id is None):
             successes.append(event)
             firsts.setdefault(event.user_id, event)
-    own = [c for c in arrivals if not (c.success and c.user_id) or c.user_id in tied or not tied]
+    # Of several connections of one session each has an event of its own, which may come after the browser.
+    awaited = [c for c in arrivals if session.multi_auth and c.at + grace > now]
+    own = [c for c in arrivals if not (c.success and c.user_id) or c.user_id in tied or not tied or c in awaited]
     back = [c.at for c in own if c.success and c.user_id]
     failed = [c.at for c in own if not c.success]
 
     kinds = set()
-    if claimed - tied:
+    if any(c.success and c.user_id and c.user_id not in tied and c not in awaited for c in arrivals):
         kinds.add("replayed_attempt")
     for reference_id, resource, event in (
             [(c.reference_id, c.resource, firsts.get(c.user_id)) for c in own]

@@ -2,9 +2,9 @@
 values. Only requests that are meant to be valid are touched, and outside of stateful tests, whose ids come from answers.
 
 REGISTRY_TEST_POOLS is JSON: by the name of a path parameter the ids that there are; `own_key_id` is the id of the key
-with which the tests ask, which they must not end; `endpoint` a URL that takes deliveries; `undoable` are findings whose
-repair can be undone, each once. REGISTRY_TEST_LINKS is a file to which a line is added for each stateful call whose path
-holds what an earlier stateful answer gave out: the operation's id.
+with which the tests ask, and `witness` that of a connection, which they must not end; `endpoint` a URL that takes
+deliveries; `undoable` are findings whose repair can be undone, each once. REGISTRY_TEST_LINKS is a file to which a line is
+added for each stateful call whose path holds what an earlier stateful answer gave out: the operation's id.
 """
 import json
 import os
@@ -38,6 +38,9 @@ def before_call(context, case, kwargs):
     if case.path_parameters and case.path_parameters.get("key_id") == POOLS["own_key_id"]:
         if case.method != "GET":
             case.path_parameters["key_id"] = NOBODY
+    if case.operation.definition.raw["operationId"] == "deauthenticateConnection":
+        if case.path_parameters.get("user_id") == POOLS["witness"]:
+            case.path_parameters["user_id"] = CHOICE.choice(POOLS["user_id"])
     if case.operation.definition.raw["operationId"] == "eraseAppUser":
         # The others are still asked about.
         case.path_parameters["reference_id"] = POOLS["erasable"]

@@ -28,7 +28,7 @@ class World:
     def __init__(self, slugs=("acme",)):
         self.lines, self.slugs, self.number = [], slugs, 0
 
-    def begin(self, name, kind, reference_id="R", resource="FITBIT", tenant="acme", at=START):
+    def begin(self, name, kind, reference_id="R", resource="FITBIT", tenant="acme", at=START, multi_auth=False):
         """An attempt at Terra and the session that the registry answered."""
         direct = kind == "direct"
         self.lines += [
@@ -38,7 +38,7 @@ class World:
              "success_url": f"http://r/callbacks/terra/{tenant}/T{name}/success", "failure_url": "http://r/x"},
             {"record": "session", "tenant": tenant, "session_id": "s" + name, "attempt_token_sha256": sha("T" + name),
              "expires_at": at + EXPIRY, "reference_id": reference_id, "resource": resource if direct else None,
-             "at": at}]
+             "multi_auth": multi_auth, "at": at}]
 
     def emit(self, user_id, kind="auth_success", delay=0.2, tenant="acme", at=START, statuses=(200,), secret="right",
              **more):
@@ -183,6 +183,15 @@ class Sessions(unittest.TestCase):
             world.emit("U1", widget_session_id=widget_session_id)
             world.arrive("1", "U1")
             self.assertEqual(world.kinds(), kinds)
+
+    def test_an_event_of_several_that_come_of_one_session_may_come_after_the_browser(self):
+        replayed = {"replayed_attempt"}
+        for multi_auth, now, kinds in ((True, 4, set()), (True, 6.5, replayed), (False, 4, replayed)):
+            world = World()
+            world.begin("1", "widget", multi_auth=multi_auth)
+            world.emit("U1", widget_session_id="W1")
+            world.arrive("1", "U2")
+            self.assertEqual(world.kinds(now=START + now) - {"event_without_callback"}, kinds)
 
     def test_a_reauth_counts_as_the_success_of_its_new_id(self):
         world = World()

@@ -99,12 +99,15 @@ class SchemathesisTests(unittest.TestCase):
         for number in range(2):
             self.deliver({"user_id": f"late-{seed}-{number}", "provider": "OURA", "reference_id": "person-1"},
                          age=4 * 86_400)
+        # Terra is believed not to know one connection only beside another that it knows, so one is never ended.
+        witness = self.sandbox.connect("acme", resource="FITBIT", reference_id="person-3")
+        self.sandbox.idle()
         for number in range(4):
             self.deliver(seed + number, age=0)
         spare = [self.api("POST", "/v1/api-keys", {"name": "spare", "scopes": ["findings:read"]}, 201)
                  for _ in range(20)]
         people = [name for name in self.ids("/v1/app-users", "reference_id") if name != "person-4"]
-        users = [user for user in self.ids("/v1/connections", "user_id") if user not in unheard]
+        users = [user for user in self.ids("/v1/connections", "user_id") if user not in [*unheard, witness]]
         pools = {"user_id": users, "reference_id": people,
                  "session_id": self.ids("/v1/sessions", "session_id"), "event_id": self.ids("/v1/events", "event_id"),
                  "callback_id": self.ids("/v1/callbacks", "callback_id"),
@@ -114,8 +117,8 @@ class SchemathesisTests(unittest.TestCase):
                  "receipt_id": self.ids("/v1/receipts", "receipt_id")}
         for name, ids in pools.items():
             self.assertTrue(ids, name)
-        return pools | {"own_key_id": self.own_key_id, "endpoint": self.inbox.url, "seed": seed, "erasable": "person-4",
-                        "mergeable": ["person-3", "person-2"], "undoable": undoable}
+        return pools | {"own_key_id": self.own_key_id, "witness": witness, "endpoint": self.inbox.url, "seed": seed,
+                        "erasable": "person-4", "mergeable": ["person-3", "person-2"], "undoable": undoable}
 
     def test_every_operation_keeps_to_the_document(self):
         thorough = os.environ.get("REGISTRY_TEST_ALL") == "1"

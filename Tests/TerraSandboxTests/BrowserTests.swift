@@ -82,7 +82,8 @@ struct LedgerTests {
       .session(
         .init(
           tenant: "acme", sessionID: "s", attemptTokenSHA256: "00", expiresAt: 1_767_225_600.25,
-          referenceID: "zoë \"\\\n\u{1}", resource: nil, at: 1)))
+          referenceID: "zoë \"\\\n\u{1}", resource: nil, isMultiAuth: true,
+          at: 1)))
     let text = try String(contentsOfFile: path, encoding: .utf8)
     #expect(text == (await ledger.ndjson()))
     #expect(text.hasSuffix("}\n"))

@@ -20,7 +20,7 @@ extension LedgerRecord {
         "record": "session", "tenant": .string(session.tenant), "session_id": .string(session.sessionID),
         "attempt_token_sha256": .string(session.attemptTokenSHA256), "expires_at": .number(session.expiresAt),
         "reference_id": .text(session.referenceID), "resource": .text(session.resource),
-        "at": .number(session.at),
+        "multi_auth": .bool(session.isMultiAuth), "at": .number(session.at),
       ]
     case .outcome(let outcome):
       [

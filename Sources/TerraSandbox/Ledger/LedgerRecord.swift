@@ -62,6 +62,8 @@ public enum LedgerRecord: Sendable, Hashable {
     public var referenceID: String?
     /// The provider; nil for a widget session.
     public var resource: String?
+    /// Whether several connections may come of it.
+    public var isMultiAuth: Bool
     /// When, in seconds since 1970.
     public var at: Double
 
@@ -74,10 +76,11 @@ public enum LedgerRecord: Sendable, Hashable {
     ///   - expiresAt: seconds since 1970.
     ///   - referenceID: the app user; nil where the session names none.
     ///   - resource: the provider; nil for a widget session.
+    ///   - isMultiAuth: whether several connections may come of it.
     ///   - at: seconds since 1970.
     public init(
       tenant: String, sessionID: String, attemptTokenSHA256: String, expiresAt: Double, referenceID: String?,
-      resource: String?, at: Double
+      resource: String?, isMultiAuth: Bool, at: Double
     ) {
       self.tenant = tenant
       self.sessionID = sessionID
@@ -85,6 +88,7 @@ public enum LedgerRecord: Sendable, Hashable {
       self.expiresAt = expiresAt
       self.referenceID = referenceID
       self.resource = resource
+      self.isMultiAuth = isMultiAuth
       self.at = at
     }
   }

@@ -71,7 +71,7 @@ final class DemoTraffic: Sendable {
           tenant: attempt.tenant.slug, sessionID: session.sessionID,
           attemptTokenSHA256: CallbackURL(successURL).tokenSHA256, expiresAt: expiresAt.timeIntervalSince1970,
           referenceID: attempt.referenceID, resource: attempt.usesWidget ? nil : attempt.resource,
-          at: Date().timeIntervalSince1970)))
+          isMultiAuth: false, at: Date().timeIntervalSince1970)))
     do {
       try await self.browser.visit(session.authURL, picking: attempt.resource)
       self.state.withLock { $0.finished += 1 }

@@ -134,7 +134,7 @@ struct SimulatedWorld: Sendable {
         .init(
           tenant: slug, sessionID: session.sessionID.text,
           attemptTokenSHA256: CallbackURL(success).tokenSHA256, expiresAt: session.expiresAt.timeIntervalSince1970,
-          referenceID: session.referenceID, resource: session.resource,
+          referenceID: session.referenceID, resource: session.resource, isMultiAuth: session.multiAuth,
           at: stage.clock.now().timeIntervalSince1970)))
     let visit: BrowserVisit
     switch attempt.way {

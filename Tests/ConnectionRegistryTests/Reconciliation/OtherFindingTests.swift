@@ -145,6 +145,44 @@ import Testing
     }
   }
 
+  /// Webhooks of one session may come in any order, and the browser between them: for the grace of a callback nothing is
+  /// held against an id of which no event has come yet.
+  @Test func theBrowserMayComeBetweenTheEventsOfAMultiAuthSession() async throws {
+    try await withStage { stage in
+      let opened = try await stage.open(multiAuth: true)
+      let widget = opened.session.terraSessionID
+      try await stage.expect(Payload.auth("u1", resource: "FITBIT", widgetSession: widget), .accepted)
+      let answer = try await stage.visit(opened.token, "user_id=u2&resource=OURA&reference_id=person-1")
+      let isWelcome =
+        if case .redirect(let target) = answer {
+          target.hasPrefix(Stage.returnURL + "?") && target.contains("verdict=unverified")
+        } else {
+          false
+        }
+      #expect(isWelcome, "\(answer)")
+      #expect(try await stage.reconcile() == [])
+      try await stage.expect(Payload.auth("u2", resource: "OURA", widgetSession: widget), .accepted)
+      #expect(try await stage.registry.callbacks.list(tenant: "acme").items.map(\.verdict) == [.corroborated])
+      try await stage.letPass(seconds: 2_000)
+      #expect(try await stage.reconcile() == [])
+    }
+  }
+
+  @Test func anIDOfWhichNoEventOfAMultiAuthSessionComesIsAReplay() async throws {
+    try await withStage { stage in
+      let opened = try await stage.open(multiAuth: true)
+      try await stage.expect(Payload.auth("u1", widgetSession: opened.session.terraSessionID), .accepted)
+      try await stage.visit(opened.token, "user_id=stolen")
+      #expect(try await stage.reconcile() == [])
+      try await stage.letPass(seconds: 2_000)
+      #expect(
+        try await stage.reconcile().sorted() == [
+          "event_without_callback \(opened.id.text)", "replayed_attempt \(opened.id.text)",
+        ])
+      #expect(try await stage.registry.callbacks.list(tenant: "acme").items.map(\.verdict) == [.contradicted])
+    }
+  }
+
   @Test func aFindingVanishesAndOpensAgainAsTheSame() async throws {
     try await withStage { stage in
       let opened = try await stage.open("FITBIT")

@@ -2,8 +2,8 @@
 -- clock(at, grace) and the tenant as $1; gives matched, one row a session. A browser is waited for only where the session
 -- has a URL to return to: a phone's token has none, and a client of the gateway need not give both.
 session AS (
-  SELECT s.session_id, s.attempt_sha256, s.reference_id, s.resource, s.user_id, s.terra_session_id, s.created_at,
-    s.expires_at, s.answered_at, s.refused_reason, s.return_success IS NOT NULL AS returns_success,
+  SELECT s.session_id, s.attempt_sha256, s.reference_id, s.resource, s.user_id, s.multi_auth, s.terra_session_id,
+    s.created_at, s.expires_at, s.answered_at, s.refused_reason, s.return_success IS NOT NULL AS returns_success,
     s.return_success IS NOT NULL AND s.return_failure IS NOT NULL AS returns_always
   FROM candidate c JOIN registry.auth_session s ON s.tenant_id = $1 AND s.session_id = c.session_id
 ),
@@ -63,11 +63,14 @@ succeeded AS (
   GROUP BY u.session_id
 ),
 -- Each callback beside its session and the event of the id that it claims. A success that claims an id
--- which is not its session's is foreign: its other claims are compared with nothing.
+-- which is not its session's is foreign: its other claims are compared with nothing. Of several connections that come of
+-- one session each has an event of its own: for the grace of a callback the one that ties its id may still come.
 heard AS (
   SELECT k.session_id, k.callback_id, k.recorded_at, k.outcome, k.user_id,
-    d.user_id IS NOT NULL AND t.user_id IS NULL AND (o.session_id IS NOT NULL OR d.ids > 1) AS replayed,
-    d.user_id IS NOT NULL AND t.user_id IS NULL AND o.session_id IS NOT NULL AS foreign_id,
+    d.user_id IS NOT NULL AND t.user_id IS NULL AND (o.session_id IS NOT NULL OR d.ids > 1)
+      AND NOT (s.multi_auth AND k.recorded_at + c.grace > c.at) AS replayed,
+    d.user_id IS NOT NULL AND t.user_id IS NULL AND o.session_id IS NOT NULL
+      AND NOT (s.multi_auth AND k.recorded_at + c.grace > c.at) AS foreign_id,
     k.reference_id <> coalesce(s.reference_id, u.reference_id) AND coalesce(
       (SELECT g.into_reference_id FROM registry.app_user_merge g
        WHERE g.tenant_id = $1 AND g.reference_id = k.reference_id), k.reference_id)
@@ -77,6 +80,7 @@ heard AS (
     k.resource <> coalesce(s.resource, u.resource) AS resource_differs,
     u.event_id IS NOT NULL AS confirmed
   FROM claim k
+  CROSS JOIN clock c
   JOIN session s ON s.session_id = k.session_id
   LEFT JOIN claimed d ON d.session_id = k.session_id AND d.user_id = k.user_id AND k.outcome = 'success'
   LEFT JOIN tied t ON t.session_id = k.session_id AND t.user_id = k.user_id

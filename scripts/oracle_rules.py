@@ -93,13 +93,16 @@ def judge_session(session, events, callbacks, grace, now):
             successes.append(event)
             firsts.setdefault(event.user_id, event)
     # Of several connections of one session each has an event of its own, which may come after the browser.
-    awaited = [c for c in arrivals if session.multi_auth and c.at + grace > now]
-    own = [c for c in arrivals if not (c.success and c.user_id) or c.user_id in tied or not tied or c in awaited]
+    told_of = {e.user_id for e in events if e.kind in ("auth_success", "user_reauth")}
+    first = {c.user_id: c.at for c in sorted(arrivals, key=lambda c: -c.at) if c.success}
+    awaited = {user_id for user_id, at in first.items() if session.multi_auth and user_id not in told_of
+               and at + grace > now and at <= session.expires_at + grace}
+    own = [c for c in arrivals if not (c.success and c.user_id) or c.user_id in tied | awaited or not tied]
     back = [c.at for c in own if c.success and c.user_id]
     failed = [c.at for c in own if not c.success]
 
     kinds = set()
-    if any(c.success and c.user_id and c.user_id not in tied and c not in awaited for c in arrivals):
+    if claimed - tied - awaited:
         kinds.add("replayed_attempt")
     for reference_id, resource, event in (
             [(c.reference_id, c.resource, firsts.get(c.user_id)) for c in own]

@@ -192,6 +192,16 @@ class Sessions(unittest.TestCase):
             world.emit("U1", widget_session_id="W1")
             world.arrive("1", "U2")
             self.assertEqual(world.kinds(now=START + now) - {"event_without_callback"}, kinds)
+        for twice, own, kinds in ((6, None, replayed), (None, "W9", replayed), (None, None, set())):
+            world = World()
+            world.begin("1", "widget", multi_auth=True)
+            world.emit("U1", widget_session_id="W1")
+            world.arrive("1", "U2")
+            if twice:
+                world.arrive("1", "U2", at=START + twice)
+            if own:
+                world.emit("U2", widget_session_id=own)
+            self.assertEqual(world.kinds(now=START + (6.5 if twice else 4)) - {"event_without_callback"}, kinds)
 
     def test_a_reauth_counts_as_the_success_of_its_new_id(self):
         world = World()

@@ -168,6 +168,25 @@ import Testing
     }
   }
 
+  /// Whose event names another session, or is claimed long after the session's end, is not waited for.
+  @Test func anIDOfAnotherMultiAuthSessionIsAReplayAtOnce() async throws {
+    try await withStage { stage in
+      let opened = try await stage.open(multiAuth: true)
+      let other = try await stage.open(multiAuth: true)
+      for (user, session) in [("u1", opened.session), ("u2", other.session)] {
+        try await stage.expect(Payload.auth(user, widgetSession: session.terraSessionID), .accepted)
+      }
+      try await stage.visit(opened.token, "user_id=u2")
+      #expect(try await stage.reconcile().contains("replayed_attempt \(opened.id.text)"))
+      let late = try await stage.open(multiAuth: true)
+      try await stage.expect(Payload.auth("u3", widgetSession: late.session.terraSessionID), .accepted)
+      try await stage.letPass(seconds: 200_000)
+      try await stage.visit(late.token, "user_id=u4")
+      #expect(try await stage.reconcile().contains("replayed_attempt \(late.id.text)"))
+    }
+  }
+
+  /// Neither does another callback with the same id begin the grace anew.
   @Test func anIDOfWhichNoEventOfAMultiAuthSessionComesIsAReplay() async throws {
     try await withStage { stage in
       let opened = try await stage.open(multiAuth: true)
@@ -179,7 +198,9 @@ import Testing
         try await stage.reconcile().sorted() == [
           "event_without_callback \(opened.id.text)", "replayed_attempt \(opened.id.text)",
         ])
-      #expect(try await stage.registry.callbacks.list(tenant: "acme").items.map(\.verdict) == [.contradicted])
+      try await stage.visit(opened.token, "user_id=stolen&again=1")
+      let verdicts = try await stage.registry.callbacks.list(tenant: "acme").items.map(\.verdict)
+      #expect(verdicts == [.contradicted, .contradicted])
     }
   }
 

@@ -13,8 +13,9 @@ claim AS (
   JOIN registry.redirect_callback b ON b.tenant_id = $1 AND b.attempt_sha256 = s.attempt_sha256
 ),
 claimed AS (
-  SELECT d.session_id, d.user_id, count(*) OVER (PARTITION BY d.session_id) AS ids
-  FROM (SELECT DISTINCT k.session_id, k.user_id FROM claim k WHERE k.outcome = 'success' AND k.user_id IS NOT NULL) d
+  SELECT k.session_id, k.user_id, min(k.recorded_at) AS first_at, count(*) OVER (PARTITION BY k.session_id) AS ids
+  FROM claim k WHERE k.outcome = 'success' AND k.user_id IS NOT NULL
+  GROUP BY k.session_id, k.user_id
 ),
 -- Tied ids: the pre-issued one and those of events that name the session; if there are none, the only claimed.
 named AS (
@@ -64,19 +65,19 @@ succeeded AS (
 ),
 -- Each callback beside its session and the event of the id that it claims. A success that claims an id
 -- which is not its session's is foreign: its other claims are compared with nothing. Of several connections that come of
--- one session each has an event of its own: for the grace of a callback the one that ties its id may still come.
+-- one session each has an event of its own: that of an id of which none has come is awaited for the grace of the first
+-- callback that claims it.
 heard AS (
   SELECT k.session_id, k.callback_id, k.recorded_at, k.outcome, k.user_id,
-    d.user_id IS NOT NULL AND t.user_id IS NULL AND (o.session_id IS NOT NULL OR d.ids > 1)
-      AND NOT (s.multi_auth AND k.recorded_at + c.grace > c.at) AS replayed,
-    d.user_id IS NOT NULL AND t.user_id IS NULL AND o.session_id IS NOT NULL
-      AND NOT (s.multi_auth AND k.recorded_at + c.grace > c.at) AS foreign_id,
+    d.user_id IS NOT NULL AND t.user_id IS NULL AND (o.session_id IS NOT NULL OR d.ids > 1) AND w.awaited IS NULL AS replayed,
+    d.user_id IS NOT NULL AND t.user_id IS NULL AND o.session_id IS NOT NULL AND w.awaited IS NULL AS foreign_id,
     k.reference_id <> coalesce(s.reference_id, u.reference_id) AND coalesce(
       (SELECT g.into_reference_id FROM registry.app_user_merge g
        WHERE g.tenant_id = $1 AND g.reference_id = k.reference_id), k.reference_id)
       <> coalesce(
       (SELECT f.into_reference_id FROM registry.app_user_merge f
-       WHERE f.tenant_id = $1 AND f.reference_id = coalesce(s.reference_id, u.reference_id)), coalesce(s.reference_id, u.reference_id)) AS reference_differs,
+       WHERE f.tenant_id = $1 AND f.reference_id = coalesce(s.reference_id, u.reference_id)),
+      coalesce(s.reference_id, u.reference_id)) AS reference_differs,
     k.resource <> coalesce(s.resource, u.resource) AS resource_differs,
     u.event_id IS NOT NULL AS confirmed
   FROM claim k
@@ -86,6 +87,13 @@ heard AS (
   LEFT JOIN tied t ON t.session_id = k.session_id AND t.user_id = k.user_id
   LEFT JOIN (SELECT DISTINCT x.session_id FROM tied x) o ON o.session_id = k.session_id
   LEFT JOIN success u ON u.session_id = k.session_id AND u.user_id = k.user_id AND u.ordinal = 1
+  LEFT JOIN LATERAL (
+    SELECT true AS awaited
+    WHERE s.multi_auth AND d.first_at + c.grace > c.at AND d.first_at <= s.expires_at + c.grace
+      AND NOT EXISTS (
+        SELECT 1 FROM registry.auth_event e
+        WHERE e.tenant_id = $1 AND e.user_id = d.user_id AND e.kind IN ('auth_success', 'user_reauth') OFFSET 0)
+    OFFSET 0) w ON true
 ),
 returned AS (
   SELECT h.session_id,

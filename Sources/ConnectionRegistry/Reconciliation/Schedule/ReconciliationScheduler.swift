@@ -39,6 +39,7 @@ struct ReconciliationScheduler: Service {
   static let lookAhead = 16
 
   private let way = ScheduleWay()
+  private let passedOver = PassedOverPlaces()
 
   private var clock: ScheduleClock { reconciliations.clock }
 
@@ -81,10 +82,16 @@ struct ReconciliationScheduler: Service {
   /// - Returns: nil after a slice; how long to wait where nobody is due.
   func turn() async throws -> Duration? {
     let (next, wait) = try await onWay {
-      let (queue, now, next) = try await look(since: nil)
-      let (taken, refusals) = try await take(queue)
-      let isIdle = refusals.count == queue.count
-      return (taken, isIdle ? schedule.idle(until: next, at: now, spread: clock.spread()) : nil)
+      let (all, now, next) = try await look(since: nil, besides: passedOver.count)
+      let queue = all.filter { !passedOver.contains($0, at: now) }
+      let begun = clock.elapsed()
+      let (taken, _) = try await take(queue) { place in
+        passedOver.add(
+          place, from: now.addingTimeInterval((clock.elapsed() - begun).inSeconds), seconds: schedule.lease)
+      }
+      if let taken { passedOver.remove(taken.place.tenantID) }
+      // Where none could be taken, there may be others behind them, for whom somebody else has the way first.
+      return (taken, queue.isEmpty ? schedule.idle(until: next, at: now, spread: clock.spread()) : nil)
     }
     guard let next else { return wait }
     _ = try await slice(of: next.work, at: next.place)
@@ -139,7 +146,7 @@ struct ReconciliationScheduler: Service {
               .filter { !given.contains($0.tenantID) && !underWay.contains($0.tenantID) }
             let taken: Taken?
             (taken, refusals) = try await scheduler.take(queue)
-            return (taken, refusals.count == queue.count ? .zero : nil)
+            return (taken, queue.isEmpty ? .zero : nil)
           }
           if let next {
             group.addTask { try await scheduler.slice(of: next.work, at: next.place) }
@@ -190,18 +197,29 @@ struct ReconciliationScheduler: Service {
 
   /// Takes the first place that another was not faster to take, and that can be taken: what is wrong with one tenant holds no
   /// other up.
-  private func take(_ queue: [ReconciliationSchedule.Place]) async throws -> (Taken?, refusals: [Refusal]) {
+  ///
+  /// - Parameters:
+  ///   - queue: the places, the first first.
+  ///   - refused: told of each that could not be taken, at once.
+  /// - Returns: the place with its run, and those that could not be taken.
+  /// - Throws: `database_unavailable`, and what everybody would meet.
+  private func take(
+    _ queue: [ReconciliationSchedule.Place], refused: (ReconciliationSchedule.Place) -> Void = { _ in }
+  ) async throws -> (Taken?, refusals: [Refusal]) {
     var refusals: [Refusal] = []
     for place in queue {
       do {
         let work = try await reconciliations.claim(
           place.tenantID, version: place.version, scope: scope, takesAsked: !schedule.isOnce)
         if let work { return ((place, work), refusals) }
-      } catch RegistryError.Code.alreadyRunning {
-        refusals.append((place, nil))
       } catch let error where !Self.isEverybodys(error) {
-        logger.warning("a tenant cannot be reconciled", metadata: ["tenant": "\(place.slug)"])
-        refusals.append((place, .unwritten(of: place.slug, at: reconciliations.timing.now(), after: error)))
+        logger.warning(
+          "a tenant cannot be reconciled",
+          metadata: ["tenant": "\(place.slug)", "error": "\(Reconciliations.reason(error))"])
+        refused(place)
+        let isLocked = if case RegistryError.Code.alreadyRunning = error { true } else { false }
+        refusals.append(
+          (place, isLocked ? nil : .unwritten(of: place.slug, at: reconciliations.timing.now(), after: error)))
       }
     }
     return (nil, refusals)
@@ -213,6 +231,9 @@ struct ReconciliationScheduler: Service {
     case is CancellationError, PostgresError.Code.cancelled, RegistryError.Code.databaseUnavailable,
       RegistryError.Code.schemaNotMigrated:
       true
+    // A server that takes no writes, or no longer what this role wants.
+    case let error as PostgresError:
+      error.sqlState == .readOnlySQLTransaction || error.sqlState == .insufficientPrivilege
     default: false
     }
   }

@@ -55,12 +55,14 @@ import Testing
   }
 
   /// Whom a pass over all has told of, in order.
-  private static func pass(_ reconciliations: Reconciliations) async throws -> [ReconciliationRun] {
+  private static func pass(
+    _ reconciliations: Reconciliations, of tenants: Int = slugs.count
+  ) async throws -> [ReconciliationRun] {
     var runs: [ReconciliationRun] = []
     try await reconciliations.runAll {
       runs.append($0)
       // Nobody comes twice: a pass that has no end is not waited for.
-      if runs.count > slugs.count { throw CancellationError() }
+      if runs.count > tenants { throw CancellationError() }
     }
     return runs
   }
@@ -205,6 +207,59 @@ import Testing
       let runs = try await Self.pass(reconciliations)
       #expect(Self.told(runs) == ["acme complete", "broken failed", "globex complete"])
     }
+  }
+
+  /// However many they are: more than a look at the queue reads.
+  @Test func manyThatCannotBeTakenHideNobody() async throws {
+    let broken = (1...ReconciliationScheduler.lookAhead + 2).map { "broken-\($0)" }
+    try await withStage(StageSettings(slugs: broken + ["acme"])) { stage in
+      let acme = TenantID.of(slug: "acme").text
+      for text in [
+        """
+        UPDATE registry.reconciliation_state SET due_at = now() - interval '1 hour', started_at = now() - interval '1 hour',
+          place_at = now() - CASE WHEN tenant_id = '\(acme)' THEN interval '1 minute' ELSE interval '1 hour' END
+        """,
+        """
+        CREATE FUNCTION public.forbid() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          RAISE EXCEPTION 'no place is taken';
+        END $$
+        """,
+        """
+        CREATE TRIGGER forbid BEFORE UPDATE ON registry.reconciliation_state FOR EACH ROW
+        WHEN (NEW.tenant_id <> '\(acme)') EXECUTE FUNCTION public.forbid()
+        """,
+      ] { try await stage.owner.execute(PostgresStatement(text)) }
+      let reconciliations = stage.registry.reconciliations
+      #expect(try await Self.ended(Self.slices(reconciliations)) == ["acme complete"])
+      let runs = try await Self.pass(reconciliations, of: broken.count + 1)
+      #expect(runs.count == broken.count + 1)
+      #expect(Self.told(runs.filter { $0.outcome != .failed }) == ["acme complete"])
+    }
+  }
+
+  @Test func aPlaceThatCannotBeTakenIsTriedAgainLaterAndAtOnceWhereItHasChanged() {
+    func place(_ version: Int) -> ReconciliationSchedule.Place {
+      var place = ReconciliationSchedule.Place(
+        tenantID: TenantID.of(slug: "acme"), slug: "acme", placeAt: .distantPast)
+      place.version = version
+      return place
+    }
+    let (places, start) = (PassedOverPlaces(), Date(timeIntervalSince1970: 1_800_000_000))
+    var now = start
+    for seconds in [120.0, 240, 480, 960, 960] {
+      places.add(place(1), from: now, seconds: 120)
+      #expect(places.contains(place(1), at: now.addingTimeInterval(seconds - 1)))
+      now += seconds + 1
+      #expect(!places.contains(place(1), at: now))
+    }
+    places.add(place(1), from: now, seconds: 120)
+    #expect(places.contains(place(1), at: now) && !places.contains(place(2), at: now))
+    #expect(!places.contains(place(1), at: now.addingTimeInterval(-1)), "a clock that went back")
+    places.add(place(2), from: now, seconds: 120)
+    #expect(!places.contains(place(2), at: now.addingTimeInterval(121)))
+    places.remove(place(2).tenantID)
+    #expect(!places.contains(place(2), at: now) && places.count == 0)
   }
 
   /// Somebody's transaction that never ends, such as that of a process that stands still, has a tenant's place.

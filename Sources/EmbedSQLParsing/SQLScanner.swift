@@ -1,6 +1,7 @@
 /// Reads SQL as PostgreSQL's own lexer does, as far as quotes, comments, parameters and semicolons go.
 ///
-/// Splitting at semicolons with anything less breaks on function bodies, on a semicolon in a literal, and on an apostrophe in a comment.
+/// Splitting at semicolons with anything less breaks on function bodies, on a semicolon in a literal, and on an apostrophe in a
+/// comment.
 public struct SQLScanner {
   private let bytes: [UInt8]
   private let file: String

@@ -116,8 +116,8 @@ SELECT pg_notify('registry_deliveries', '');
 -- name: delivery_due
 -- long: yes
 -- role: worker
--- The endpoints that have something to be delivered at $1 or to be released, those that were served longest ago first, those that fail
--- last. One probe of an index for each endpoint.
+-- The endpoints that have something to be delivered at $1 or to be released, those that were served longest ago first,
+-- those that fail last. One probe of an index for each endpoint.
 SELECT e.tenant_id, e.endpoint_id, e.failing_since IS NOT NULL AS is_failing,
   e.lease_until >= now() AS is_leased, o.created_at AS oldest_at
 FROM registry.endpoint e
@@ -127,7 +127,8 @@ LEFT JOIN LATERAL (
   WHERE d.tenant_id = e.tenant_id AND d.endpoint_id = e.endpoint_id AND d.state = 'pending'
     AND d.next_attempt_at <= greatest($1::timestamptz, now())
   ORDER BY d.next_attempt_at LIMIT 1) o ON true
-WHERE (o.created_at IS NOT NULL OR e.backlog_due_at IS NOT NULL) AND t.disabled_at IS NULL AND e.disabled_at IS NULL AND e.removed_at IS NULL
+WHERE (o.created_at IS NOT NULL OR e.backlog_due_at IS NOT NULL) AND t.disabled_at IS NULL
+  AND e.disabled_at IS NULL AND e.removed_at IS NULL
   AND (e.paused_until IS NULL OR e.paused_until <= greatest($1, now()))
 ORDER BY e.failing_since IS NOT NULL, e.lease_until NULLS FIRST LIMIT $2::bigint;
 
@@ -205,7 +206,8 @@ WHERE d.tenant_id = $1::uuid AND d.endpoint_id = $2::uuid AND d.queue = w.queue 
 -- The first failure since the last success, and for how long the endpoint asked to be left alone ($4).
 UPDATE registry.endpoint
 SET failing_since = coalesce(failing_since, $3::timestamptz), paused_until = greatest(paused_until, $4::timestamptz)
-WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid AND (failing_since IS NULL OR $4::timestamptz > coalesce(paused_until, $3::timestamptz));
+WHERE tenant_id = $1::uuid AND endpoint_id = $2::uuid
+  AND (failing_since IS NULL OR $4::timestamptz > coalesce(paused_until, $3::timestamptz));
 
 -- name: endpoint_disable
 -- At $3 for the reason $4; where it is for failing, only if it has failed since $5.

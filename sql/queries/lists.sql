@@ -129,8 +129,9 @@ SELECT r.body FROM registry.webhook_receipt r WHERE r.tenant_id = $1::uuid AND r
 -- name: auth_session_list
 -- long: yes
 -- include: matching
--- A page of sessions with what became of each; with $11 only those that have ended ($11 false) or not. The siblings of one person serve only to decide whose a failure
--- is that names nothing but the person: the one session whose life holds it and that no success is tied to.
+-- A page of sessions with what became of each; with $11 only those that have ended ($11 false) or not. The siblings of
+-- one person serve only to decide whose a failure is that names nothing but the person: the one session whose life holds
+-- it and that no success is tied to.
 WITH page AS (
   SELECT s.session_id, s.created_at, s.reference_id, s.expires_at
   FROM registry.auth_session s

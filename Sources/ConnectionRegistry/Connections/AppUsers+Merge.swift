@@ -7,9 +7,9 @@ extension AppUsers {
   /// Says that one app user is another: an anonymous one who has signed in. The other has its connections and sessions
   /// from now on, those too that facts name it for later.
   ///
-  /// Its tags become the other's; where both have one, the other's own stays. No fact is rewritten: they keep the id that they name, and whoever reads looks up whose it is now. So it does not
-  /// matter whether a fact comes before or after the merge. Merges may be repeated, and follow one another: who was
-  /// merged into the first belongs to the second.
+  /// Its tags become the other's; where both have one, the other's own stays. No fact is rewritten: they keep the id that
+  /// they name, and whoever reads looks up whose it is now. So it does not matter whether a fact comes before or after the
+  /// merge. Merges may be repeated, and follow one another: who was merged into the first belongs to the second.
   ///
   /// - Parameters:
   ///   - tenant: the tenant's slug.

@@ -30,8 +30,9 @@ public struct AuthSessions: Sendable {
   /// - Returns: the session with its `authURL`, which leads through the registry where the tenant binds browsers, or with
   ///   its `token`.
   /// - Throws: `tenant_unknown`, `shadow_mode`, `invalid_request`, `not_found` (the connection to replace),
-  ///   `replaces_conflict` (it belongs to another app user or resource, or is made in another way), `return_url_not_allowed`, `idempotency_conflict`, `idempotency_in_progress` while the first request with the key
-  ///   is under way (or was broken off, for some seconds), `database_unavailable`, and what Terra's answer means:
+  ///   `replaces_conflict` (it belongs to another app user or resource, or is made in another way),
+  ///   `return_url_not_allowed`, `idempotency_conflict`, `idempotency_in_progress` while the first request with the key is
+  ///   under way (or was broken off, for some seconds), `database_unavailable`, and what Terra's answer means:
   ///   `terra_request_refused`, `terra_credentials_refused`, `terra_user_limit`, `terra_endpoint_retired`,
   ///   `terra_not_set_up`, `terra_rate_limited`, `terra_timed_out`, `terra_answer_unusable`, `terra_refused`,
   ///   `terra_unavailable`.

@@ -1,6 +1,7 @@
 /// What is to be changed about a tenant; what is nil stays as it is.
 public struct TenantChange: Sendable, Hashable {
-  /// The dev-id at Terra; with another usually goes another API key (``Tenants/rotateSecrets(_:signingSecret:terraAPIKey:overlap:)``).
+  /// The dev-id at Terra; with another usually goes another API key
+  /// (``Tenants/rotateSecrets(_:signingSecret:terraAPIKey:overlap:)``).
   public var devID: String?
   /// All URLs to which a browser may return.
   public var returnURLs: [String]?

@@ -15,8 +15,8 @@ struct OpenAPIDocument {
         "description": """
         The truth about the wearables that a team's users connect through Terra. Every request carries an API key \
         of one tenant and sees that tenant only. This document covers `/v1` and nothing else: not the webhooks, the \
-        browser's way back, the gateway below `/terra`, nor health. Times are RFC 3339 in UTC; lists are paged by cursors; errors are \
-        problem documents (RFC 9457) whose `code` is stable.
+        browser's way back, the gateway below `/terra`, nor health. Times are RFC 3339 in UTC; lists are paged by \
+        cursors; errors are problem documents (RFC 9457) whose `code` is stable.
         """,
       ],
       "servers": [["url": "/", "description": "Where this document was read."]],

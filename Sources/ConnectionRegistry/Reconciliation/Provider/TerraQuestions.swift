@@ -41,8 +41,8 @@ final class TerraQuestions: Sendable {
   ///
   /// - Parameter question: one request.
   /// - Returns: the answer.
-  /// - Throws: what renewing throws; `TerraAPIError` of the last try; `secret_unreadable` where the tenant's credentials are missing or cannot be
-  ///   opened; `CancellationError`.
+  /// - Throws: what renewing throws; `TerraAPIError` of the last try; `secret_unreadable` where the tenant's credentials
+  ///   are missing or cannot be opened; `CancellationError`.
   func ask<Answer: Sendable>(_ question: (TerraClient) async throws -> Answer) async throws -> Answer {
     let client = try await opened()
     var tries = 1

@@ -1,5 +1,6 @@
 """What the OpenAPI document cannot say, for Schemathesis: values that stand for something in the tenant, and rules between
-values. Only requests that are meant to be valid are touched, and outside of stateful tests, whose ids come from answers.
+values. Only requests that are meant to be valid are touched, and outside of stateful tests, whose ids come from answers, but
+for those that would end what the tests need.
 
 REGISTRY_TEST_POOLS is JSON: by the name of a path parameter the ids that there are; `own_key_id` is the id of the key
 with which the tests ask, and `witness` that of a connection, which they must not end; `endpoint` a URL that takes

@@ -10,6 +10,7 @@ added for each stateful call whose path holds what an earlier stateful answer ga
 import json
 import os
 import random
+import urllib.parse
 
 import schemathesis
 
@@ -55,7 +56,7 @@ def before_call(context, case, kwargs):
     if not is_stateful(case):
         for name in case.path_parameters or {}:
             if CHOICE.random() < 0.8:
-                case.path_parameters[name] = CHOICE.choice(POOLS[name])
+                case.path_parameters[name] = urllib.parse.quote(CHOICE.choice(POOLS[name]), safe="")
     for container in (case.query, case.headers):
         # A cursor is what an answer gave out.
         for name in ("cursor", "after", "Last-Event-ID"):

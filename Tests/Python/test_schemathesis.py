@@ -4,6 +4,7 @@ every operation reached.
 REGISTRY_SCHEMATHESIS is a Python environment with schemathesis. REGISTRY_TEST_SEED repeats a run, REGISTRY_TEST_ALL=1 asks
 much more.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -24,21 +25,25 @@ SECRET = "the signing secret of the schema's tests"
 class SchemathesisTests(unittest.TestCase):
     """A tenant with something of everything."""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.sandbox = Sandbox()
-        cls.addClassCleanup(cls.sandbox.stop)
-        cls.service = Service(
-            "acme", SECRET, "--terra-base-url", cls.sandbox.base + "/v2", "--terra-widget-url",
-            cls.sandbox.base + "/api/widget/session", "--environment", "testing", "--grace", "1s",
-            REGISTRY_TERRA_DEADLINE="4s", REGISTRY_API_RATE="0", REGISTRY_DELIVERY_ALLOW="127.0.0.1", REGISTRY_LOG_LEVEL="error")
-        cls.addClassCleanup(cls.service.stop)
-        cls.inbox = Inbox()
-        cls.addClassCleanup(cls.inbox.stop)
-        cls.sandbox.environment("acme", api_key="terra-key", signing_secret=SECRET,
-                                webhook_url=f"{cls.service.base}/webhooks/terra/acme")
-        made = cls.service.command("key", "create", "--tenant", "acme", "--name", "tests", "--scope", "admin")
-        cls.key, cls.own_key_id = made["secret"], made["key"]["key_id"]
+    @contextlib.contextmanager
+    def world(self):
+        """A service and a Terra of one seed's own: what another has left there would count as this one's."""
+        with contextlib.ExitStack() as stack:
+            self.sandbox = Sandbox()
+            stack.callback(self.sandbox.stop)
+            self.service = Service(
+                "acme", SECRET, "--terra-base-url", self.sandbox.base + "/v2", "--terra-widget-url",
+                self.sandbox.base + "/api/widget/session", "--environment", "testing", "--grace", "1s",
+                REGISTRY_TERRA_DEADLINE="4s", REGISTRY_API_RATE="0", REGISTRY_DELIVERY_ALLOW="127.0.0.1",
+                REGISTRY_LOG_LEVEL="error")
+            stack.callback(self.service.stop)
+            self.inbox = Inbox()
+            stack.callback(self.inbox.stop)
+            self.sandbox.environment("acme", api_key="terra-key", signing_secret=SECRET,
+                                     webhook_url=f"{self.service.base}/webhooks/terra/acme")
+            made = self.service.command("key", "create", "--tenant", "acme", "--name", "tests", "--scope", "admin")
+            self.key, self.own_key_id = made["secret"], made["key"]["key_id"]
+            yield
 
     def api(self, method, path, body=None, status=200):
         """A request that must be answered so. Returns the JSON."""
@@ -126,7 +131,7 @@ class SchemathesisTests(unittest.TestCase):
         seeds = [int(given)] if given else [random.randrange(1, 1_000_000) for _ in range(3 if thorough else 1)]
         for seed in seeds:
             print(f"schemathesis: seed {seed}; repeat with REGISTRY_TEST_SEED={seed}", flush=True)
-            with self.subTest(seed=seed):
+            with self.subTest(seed=seed), self.world():
                 calls, followed = self.ask(
                     seed, examples=60 if thorough else 6, steps=12 if thorough else 8, stories=200 if thorough else 60)
                 print(f"schemathesis: {len(calls)} calls; {len(followed)} followed a link, to {len(set(followed))} "

@@ -1,5 +1,13 @@
 import NIOConcurrencyHelpers
 
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
 /// One thread that tells waiters when their sockets are ready or their time is over, and does nothing else.
 ///
 /// Deadlines live beside the waiters and are swept when the earliest is due, so that a statement that ends in time
@@ -29,6 +37,8 @@ final class Reactor: Sendable {
   }
 
   let poller: any ReadinessPoller
+  /// Those who wait on threads of their own.
+  let waits = WaitGuard(slots: max(2, sysconf(CInt(_SC_NPROCESSORS_ONLN))))
   private let state = NIOLockedValueBox(State())
 
   init(poller: any ReadinessPoller) {
@@ -134,11 +144,15 @@ final class Reactor: Sendable {
       return (Array(state.registrations.values), Array(state.alarms.values))
     }
     guard let (registrations, alarms) = due else { return }
-    for registration in registrations {
-      if let later = registration.expire(now: now) { sweep(by: later) }
+    var later = waits.tick(now: now)
+    func note(_ instant: ContinuousClock.Instant?) {
+      if let instant { later = later.map { min($0, instant) } ?? instant }
     }
-    for alarm in alarms {
-      if let later = alarm.expire(now: now) { sweep(by: later) }
+    for registration in registrations { note(registration.expire(now: now)) }
+    for alarm in alarms { note(alarm.expire(now: now)) }
+    // This thread looks at it before it waits again, and need not wake itself.
+    if let later {
+      state.withLockedValue { $0.nextSweep = $0.nextSweep.map { min($0, later) } ?? later }
     }
   }
 

@@ -79,24 +79,19 @@ final class Registration: Sendable {
   /// The descriptor stays open meanwhile, because the session that waits is the one that would close it.
   /// - Parameters:
   ///   - time: how long to look again and again at first, giving way to other threads; zero to sleep at once.
-  ///   - limit: how long to wait in all.
+  ///   - limit: how long to wait in all; to the next ticks of the ``WaitGuard``.
   /// - Returns: how it ended; the end of the stream is an answer too.
   func waitDirectly(lookingFor time: Duration, limit: Duration) -> DirectWait.Ending {
     guard state.withLockedValue({ !$0.isClosed && $0.waiter == nil }) else { return .unanswered }
-    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     if time > .zero {
+      var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
       let end = ContinuousClock.now + time
       repeat {
         if poll(&entry, 1, 0) != 0 { return .answeredAwake }
         sched_yield()
       } while ContinuousClock.now < end
     }
-    #if os(Linux)
-      let count = registry_poll_for(&entry, Int(limit / .nanoseconds(1)))
-    #else
-      let count = poll(&entry, 1, 1)
-    #endif
-    return count > 0 ? .answeredAsleep : .unanswered
+    return reactor.waits.waitToRead(descriptor, limit: limit, reactor: reactor) ? .answeredAsleep : .unanswered
   }
 
   /// Ends a wait that observes cancellation.

@@ -21,9 +21,12 @@ struct LaneStateMachine {
     let id: ConnectionID
     var state = State.opening
     var expiry: Instant?
+    /// When a batch of a lone caller was over last.
+    var answered: Instant?
   }
 
   private struct Batch {
+    let id: BatchID
     var connection: ConnectionID
     var callers: [Caller]
     /// How many of them still wait for their answer.
@@ -38,7 +41,8 @@ struct LaneStateMachine {
   private var alone: Deque<Caller> = []
   /// A few, in the order of their opening.
   private var connections: [Connection] = []
-  private var batches: [BatchID: Batch] = [:]
+  /// One for each connection at most.
+  private var batches: [Batch] = []
   private(set) var waitingCount = 0
   private var waitingBytes = 0
   private var underWayCount = 0
@@ -56,7 +60,9 @@ struct LaneStateMachine {
   }
 
   /// Whether callers come one by one, so that nobody waits while one runs its own batch.
-  var isLonely: Bool { loneBatches >= 4 }
+  var isLonely: Bool { loneBatches >= Self.lonelyAfter }
+
+  private static let lonelyAfter = 4
 
   private var livingCount: Int { connections.count { $0.state != .opening } }
 
@@ -85,6 +91,44 @@ struct LaneStateMachine {
     wakeUp(by: caller.demand.deadline, &actions)
     return (nil, actions)
   }
+
+  /// A caller that nobody keeps company takes a connection that is at rest, to run its batch itself. What `submit` and
+  /// `ended` do is done in a few steps here, because a lone caller waits for each of them.
+  /// - Returns: its batch; `nil` where it has to be submitted as any other.
+  mutating func takeAlone(_ caller: Caller, now: Instant) -> LoneBatch? {
+    guard isLonely, phase == .running, waitingCount == 0, batches.isEmpty, caller.demand.deadline > now,
+      let alarm, alarm <= caller.demand.deadline, let place = connections.firstIndex(where: { $0.state == .idle })
+    else { return nil }
+    let id = nextBatch
+    nextBatch += 1
+    caller.stage = .underWay(id)
+    caller.position = 0
+    underWayCount += 1
+    batches.append(Batch(id: id, connection: connections[place].id, callers: [caller], remaining: 1))
+    connections[place].state = .busy(id)
+    return LoneBatch(
+      id: id, connection: connections[place].id,
+      hasRested: connections[place].answered.map { now - $0 > Self.briefRest } ?? true)
+  }
+
+  /// The batch of a lone caller was committed, and its connection is fit for the next one.
+  /// - Returns: whether that was all; where not, `ended` has to be told, and nothing has been done.
+  mutating func endedAlone(_ id: BatchID, now: Instant) -> Bool {
+    guard phase == .running, waitingCount == 0, batches.count == 1, batches[0].id == id,
+      batches[0].callers.count == 1, batches[0].remaining == 1, connections.count == limits.connections,
+      let place = place(batches[0].connection, in: .busy(id)),
+      connections[place].expiry.map({ $0 > now }) ?? true
+    else { return false }
+    batches[0].callers[0].stage = .answered
+    batches.removeAll(keepingCapacity: true)
+    underWayCount -= 1
+    connections[place].state = .idle
+    connections[place].answered = now
+    return true
+  }
+
+  /// So short a time after its last answer nobody looks whether a connection still stands: it takes as long to be ended.
+  private static let briefRest: Duration = .microseconds(200)
 
   /// A caller gives up. One that has its answer already is not touched.
   mutating func cancel(_ caller: Caller) -> [Action] {
@@ -146,9 +190,11 @@ struct LaneStateMachine {
   mutating func ended(
     _ id: BatchID, _ outcome: Outcome, isReusable: Bool, holds: Bool = false, jitter: () -> Double, now: Instant
   ) -> [Action] {
-    guard let batch = batches.removeValue(forKey: id) else { return [] }
+    guard let found = batches.firstIndex(where: { $0.id == id }) else { return [] }
+    let batch = batches.remove(at: found)
     underWayCount -= batch.remaining
-    loneBatches = batch.callers.count == 1 && waitingCount == 0 && batches.isEmpty ? min(loneBatches + 1, 4) : 0
+    let wasAlone = batch.callers.count == 1 && waitingCount == 0 && batches.isEmpty
+    loneBatches = wasAlone ? min(loneBatches + 1, Self.lonelyAfter) : 0
     var actions = settle(batch, id, outcome)
     if let place = place(batch.connection, in: .busy(id)) {
       if isReusable, connections[place].expiry.map({ $0 > now }) ?? true {
@@ -271,7 +317,7 @@ extension LaneStateMachine {
   /// Everyone who has no answer yet.
   private var present: [Caller] {
     var present = waitingCallers
-    for (id, batch) in batches { present += batch.callers.filter { $0.stage == .underWay(id) } }
+    for batch in batches { present += batch.callers.filter { $0.stage == .underWay(batch.id) } }
     return present
   }
 
@@ -288,9 +334,10 @@ extension LaneStateMachine {
     case .underWay(let batch):
       caller.stage = .answered
       underWayCount -= 1
-      batches[batch]?.remaining -= 1
-      guard let left = batches[batch], left.remaining == 0 else { return [.refuse(caller, underWay)] }
-      return [.refuse(caller, underWay), .abandon(left.connection, batch)]
+      guard let left = batches.firstIndex(where: { $0.id == batch }) else { return [.refuse(caller, underWay)] }
+      batches[left].remaining -= 1
+      guard batches[left].remaining == 0 else { return [.refuse(caller, underWay)] }
+      return [.refuse(caller, underWay), .abandon(batches[left].connection, batch)]
     }
   }
 
@@ -309,7 +356,8 @@ extension LaneStateMachine {
       }
       waitingCount -= members.count
       underWayCount += members.count
-      batches[batch] = Batch(connection: connections[place].id, callers: members, remaining: members.count)
+      batches.append(
+        Batch(id: batch, connection: connections[place].id, callers: members, remaining: members.count))
       connections[place].state = .busy(batch)
       actions.append(.start(connections[place].id, batch, members))
     }

@@ -75,13 +75,21 @@ extension PostgresLane {
       statements: request.batch.statements.count, bytes: request.byteCount, isolation: request.batch.isolation,
       order: request.batch.order, isIdempotent: isIdempotent, deadline: deadline ?? now + configuration.defaultTimeout)
     let caller = LaneCaller(id: nextCaller.wrappingAdd(1, ordering: .relaxed).newValue, demand, request)
-    return await withTaskCancellationHandler {
-      // The state machine answers each caller once, which the checks of a checked continuation would only repeat.
-      let answer: Answer = await withUnsafeContinuation { continuation in
-        enqueue(caller, continuation, now: now)
+    guard let (work, hasRested) = takeAlone(caller, now: now) else {
+      return await withTaskCancellationHandler {
+        // The state machine answers each caller once, which the checks of a checked continuation would only repeat.
+        await withUnsafeContinuation { continuation in
+          enqueue(caller, continuation, now: now)
+        }
+      } onCancel: {
+        perform { $0.cancel(caller) }
       }
-      guard case .turn(let work) = answer else { return answer }
-      return await travelAlone(work, caller)
+    }
+    let leg = await travelAlone(work, caller, hasRested: hasRested, in: work.session)
+    if leg.isOverdrawn { await Task.yield() }
+    if let answer = leg.answer { return answer }
+    return await withTaskCancellationHandler {
+      await answer(to: caller)
     } onCancel: {
       perform { $0.cancel(caller) }
     }
@@ -90,7 +98,6 @@ extension PostgresLane {
   private func enqueue(
     _ caller: LaneCaller, _ continuation: UnsafeContinuation<Answer, Never>, now: ContinuousClock.Instant
   ) {
-    var turn: Work?
     let effects = state.withLockedValue { state -> Effects in
       func refused(_ error: PostgresError) -> Effects { Effects(refused: [(continuation, error)]) }
       // Read under the lock that the cancellation handler takes, so that a cancellation is never missed.
@@ -100,36 +107,50 @@ extension PostgresLane {
       }
       let (refusal, actions) = state.machine.submit(caller, now: now)
       if let refusal { return refused(Self.refusal(refusal, in: state)) }
-      var effects = actions.isEmpty ? Effects() : apply(actions, nil, &state)
-      if state.machine.isLonely, let own = effects.starts.last, own.callers.count == 1, own.callers[0] === caller {
-        turn = effects.starts.removeLast()
-      } else {
-        caller.continuation = continuation
-      }
-      return effects
+      caller.continuation = continuation
+      return actions.isEmpty ? Effects() : apply(actions, nil, &state)
     }
-    if let turn { continuation.resume(returning: .turn(turn)) }
     carryOut(effects, nil)
   }
 
+  /// A caller that nobody keeps company takes its batch in hand itself.
+  private func takeAlone(_ caller: LaneCaller, now: ContinuousClock.Instant) -> (Work, hasRested: Bool)? {
+    guard !Task.isCancelled else { return nil }
+    return state.withLockedValue { state in
+      guard state.machine.isLonely, state.fit.firstUnfit(caller.request.batch.statements) == nil,
+        let batch = state.machine.takeAlone(caller, now: now), let session = state.sessions[batch.connection]
+      else { return nil }
+      let work = Work(id: batch.id, connection: batch.connection, session: session, callers: [caller])
+      return (work, batch.hasRested)
+    }
+  }
+
   /// Takes a lone caller's batch as far as its thread may be held, without another thread; the rest is done by a task
-  /// of its own, because the caller may leave before. Off the caller's actor, which may be busy while others wait for the
-  /// connection.
-  @concurrent private func travelAlone(_ work: Work, _ caller: LaneCaller) async -> Answer {
-    guard !work.session.isStale else {
+  /// of its own, because the caller may leave before. On the session's actor and not on the caller's, which may be busy
+  /// while others wait for the connection.
+  /// - Returns: the answer, if it has come; and whether the thread was held so long that others must have a turn.
+  private func travelAlone(
+    _ work: Work, _ caller: LaneCaller, hasRested: Bool, in session: isolated Session
+  ) -> (answer: Answer?, isOverdrawn: Bool) {
+    if hasRested, session.isStale {
       Task.detached { await self.drive(work) }
-      return await answer(to: caller)
+      return (nil, false)
     }
     let transaction = work.transaction
-    guard let ended = await work.session.begin(transaction, ticket: work.id) else {
+    guard let ended = session.begin(transaction, ticket: work.id) else {
       Task.detached { await self.drive(work, begun: transaction) }
-      return await answer(to: caller)
+      return (nil, false)
     }
-    if let next = end(work, ended, Ending(answer: ended.result, transaction: transaction)) {
+    let ending = Ending(answer: ended.result, transaction: transaction)
+    if ended.isReusable, case .success = ended.result,
+      state.withLockedValue({ $0.machine.endedAlone(work.id, now: .now) })
+    {
+      return (ending.share(of: caller), ended.isOverdrawn)
+    }
+    if let next = end(work, ended, ending) {
       Task.detached { await self.drive(next) }
     }
-    if ended.isOverdrawn { await Task.yield() }
-    return await answer(to: caller)
+    return (nil, ended.isOverdrawn)
   }
 
   /// Waits for the answer of a caller that has begun its batch itself.

@@ -19,8 +19,6 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
     case result(PostgresResult)
     case results([PostgresResult])
     case failure(PostgresError)
-    /// Its work is a batch of its own, to be begun by the caller itself.
-    case turn(Work)
   }
 
   struct State {
@@ -83,7 +81,7 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
       let request = try LaneRequest(PostgresBatch(statements: [statement]), isBare: true)
       switch await submit(request, isIdempotent: configuration.repeatsAfterLoss, until: deadline) {
       case .result(let result): return result
-      case .results, .turn:
+      case .results:
         throw PostgresError(.protocolViolation, "the server answered more statements than were sent")
       case .failure(let error): throw error
       }
@@ -123,7 +121,6 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
     case .result(let result): return [result]
     case .results(let results): return results
     case .failure(let error): throw error
-    case .turn: throw PostgresError(.protocolViolation, "the work was not begun")
     }
   }
 

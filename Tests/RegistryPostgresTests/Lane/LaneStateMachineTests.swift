@@ -202,21 +202,84 @@ import Testing
     #expect(connection == 6)
   }
 
+  /// After four batches of one caller each, with nobody else about.
+  private func lonely(connections: Int = 1) -> Machine {
+    var machine = running(machine(connections: connections))
+    for id in 1...4 {
+      _ = machine.submit(UInt64(id), demand(), now: start)
+      _ = machine.ended(UInt64(id), .committed, isReusable: true, jitter: 0, now: start)
+    }
+    return machine
+  }
+
+  @Test func aLoneCallerTakesItsBatchInHand() {
+    var machine = lonely()
+    let taken = machine.takeAlone(5, demand(), now: start)
+    #expect(taken?.connection == 1 && taken?.batch == 5)
+    let isOver = machine.endedAlone(5, now: start)
+    #expect(isOver)
+    let next = machine.takeAlone(6, demand(), now: start)
+    #expect(next?.batch == 6)
+    // Who comes meanwhile waits, and then the end has to be told in full.
+    #expect(machine.submit(7, demand(), now: start).1 == [])
+    let second = machine.takeAlone(8, demand(), now: start)
+    #expect(second == nil)
+    let isOverToo = machine.endedAlone(6, now: start)
+    #expect(!isOverToo)
+    #expect(
+      machine.ended(6, .committed, isReusable: true, jitter: 0, now: start)
+        == [.deliver(6, position: 0), .start(1, 7, [7])])
+    let third = machine.takeAlone(9, demand(), now: start)
+    #expect(third == nil, "7 keeps it company")
+  }
+
+  @Test func aLoneCallerThatMustBeLookedAfterIsSubmitted() {
+    var machine = lonely()
+    let late = machine.takeAlone(5, demand(until: 0), now: start)
+    #expect(late == nil, "its time is over")
+    let hasty = machine.takeAlone(5, demand(until: 29), now: start)
+    #expect(hasty == nil, "the alarm rings too late for it")
+    let taken = machine.takeAlone(5, demand(), now: start)
+    #expect(taken != nil)
+    #expect(machine.cancel(5) == [.refuse(5, .cancelledUnderWay), .abandon(1, 5)])
+    let isOver = machine.endedAlone(5, now: start)
+    #expect(!isOver, "it has gone")
+    #expect(machine.ended(5, .committed, isReusable: true, jitter: 0, now: start) == [])
+    #expect(machine.drain(now: start) == [.close(1), .finish])
+    let last = machine.takeAlone(6, demand(), now: start)
+    #expect(last == nil)
+  }
+
+  @Test func aLoneCallersConnectionIsReplacedPastItsLifetime() {
+    var machine = lonely()
+    let taken = machine.takeAlone(5, demand(until: 8000), now: start)
+    #expect(taken != nil)
+    let isOver = machine.endedAlone(5, now: start + .seconds(3601))
+    #expect(!isOver)
+    #expect(
+      machine.ended(5, .committed, isReusable: true, jitter: 0, now: start + .seconds(3601))
+        == [.deliver(5, position: 0), .close(1), .open(2)])
+  }
+
   /// Random events against a model that knows only who waits for an answer and what runs where.
   @Test func everyCallerGetsOneAnswer() {
     let seed = TestSeed.take()
+    var loneCount = 0
     for schedule in 0..<UInt64(200) {
-      let violations = run(seed: seed &+ schedule)
+      let violations = run(seed: seed &+ schedule, &loneCount)
       #expect(violations.isEmpty, "REGISTRY_TEST_SEED=\(seed), schedule \(schedule): \(violations)")
     }
+    #expect(loneCount > 100, "REGISTRY_TEST_SEED=\(seed): only \(loneCount) callers took their batches in hand")
   }
 
-  private func run(seed: UInt64) -> [String] {
+  private func run(seed: UInt64, _ loneCount: inout Int) -> [String] {
     var random = SeededGenerator(seed: seed)
     var machine = machine(
       waiting: Int.random(in: 1...12, using: &random), callers: Int.random(in: 1...6, using: &random),
       connections: Int.random(in: 1...3, using: &random))
     var model = LaneModel()
+    // Where little goes wrong and callers mostly come one by one, they take their batches in hand.
+    model.isCalm = Bool.random(using: &random)
     var now = start
     var next: UInt64 = 1
     if Bool.random(using: &random) { model.apply(machine.start(now: now)) }
@@ -230,6 +293,13 @@ import Testing
           order: [.any, .alone, .by([UInt8.random(in: 0...3, using: &random)])][Int.random(in: 0..<3, using: &random)],
           isIdempotent: Bool.random(using: &random),
           deadline: now + .milliseconds(Int.random(in: 0...3000, using: &random)))
+        if model.isCalm, !model.unanswered.isEmpty, Int.random(in: 0..<8, using: &random) > 0 { continue }
+        if let taken = machine.takeAlone(next, demand, now: now) {
+          loneCount += 1
+          model.takeAlone(next, taken.connection, taken.batch)
+          next += 1
+          continue
+        }
         let (refusal, actions) = machine.submit(next, demand, now: now)
         if refusal == nil { model.unanswered.insert(next) }
         model.apply(actions)
@@ -285,6 +355,13 @@ private struct LaneModel {
   private var ending: [UInt64] = []
   private var outcome: LaneStateMachine.Outcome?
   var violations: [String] = []
+  var isCalm = false
+
+  mutating func takeAlone(_ id: UInt64, _ connection: UInt64, _ batch: UInt64) {
+    if !unanswered.isEmpty { violations.append("\(id) is not alone") }
+    unanswered.insert(id)
+    apply([.start(connection, batch, [id])])
+  }
 
   var waitingCount: Int {
     let travelling = Set(running.values.flatMap(\.callers))
@@ -295,17 +372,23 @@ private struct LaneModel {
     _ id: UInt64, _ machine: inout NumberedLane, _ random: inout SeededGenerator, _ now: ContinuousClock.Instant
   ) {
     guard let batch = running.removeValue(forKey: id) else { return }
+    if isCalm, Bool.random(using: &random), machine.endedAlone(id, now: now) {
+      if batch.callers.count != 1 || unanswered != Set(batch.callers) { violations.append("batch \(id) had company") }
+      batch.callers.forEach { answer($0) }
+      return
+    }
     let outcomes: [LaneStateMachine.Outcome] = [
       .committed, .committed, .notSent, .failed(mayHaveTakenEffect: false, isTransient: false),
       .failed(
         mayHaveTakenEffect: false, isTransient: false, culprit: Int.random(in: 0..<batch.callers.count, using: &random)),
       .failed(mayHaveTakenEffect: false, isTransient: true), .failed(mayHaveTakenEffect: true, isTransient: true),
     ]
-    let outcome = outcomes[Int.random(in: 0..<outcomes.count, using: &random)]
+    let isSmooth = isCalm && Int.random(in: 0..<16, using: &random) > 0
+    let outcome = isSmooth ? .committed : outcomes[Int.random(in: 0..<outcomes.count, using: &random)]
     ending = batch.callers
     self.outcome = outcome
-    let isReusable = outcome == .notSent ? false : Bool.random(using: &random)
-    let holds = isReusable && Bool.random(using: &random)
+    let isReusable = outcome == .notSent ? false : isSmooth || Bool.random(using: &random)
+    let holds = isReusable && !isSmooth && Bool.random(using: &random)
     if holds { held.insert(batch.connection) }
     apply(machine.ended(id, outcome, isReusable: isReusable, holds: holds, jitter: 0.5, now: now))
     ending = []

@@ -38,6 +38,20 @@ struct NumberedLane {
     return (refusal, actions.flatMap(Self.numbered))
   }
 
+  /// The connection and the batch.
+  mutating func takeAlone(
+    _ id: Caller, _ demand: LaneCaller.Demand, now: ContinuousClock.Instant
+  ) -> (connection: UInt64, batch: UInt64)? {
+    let caller = LaneCaller(id: id, demand, LaneRequest(unchecked: PostgresBatch(statements: [])))
+    guard let batch = machine.takeAlone(caller, now: now) else { return nil }
+    callers[id] = caller
+    return (batch.connection, batch.id)
+  }
+
+  mutating func endedAlone(_ id: UInt64, now: ContinuousClock.Instant) -> Bool {
+    machine.endedAlone(id, now: now)
+  }
+
   mutating func cancel(_ id: Caller) -> [Action] {
     callers[id].map { machine.cancel($0).flatMap(Self.numbered) } ?? []
   }

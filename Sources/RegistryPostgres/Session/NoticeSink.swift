@@ -1,19 +1,21 @@
 import CLibpq
 import Logging
-import NIOConcurrencyHelpers
+import Synchronization
 
 /// Receives the server's notices: logs them at debug and keeps the two that change the meaning of a commit.
 final class NoticeSink: Sendable {
   /// What the notices of one operation said about its transaction.
-  struct Findings: Sendable {
+  struct Findings: OptionSet, Sendable {
+    let rawValue: UInt8
+
     /// The commit stands here but the wait for the synchronous standby was cut short.
-    var hasUnreplicatedCommit = false
+    static let unreplicatedCommit = Findings(rawValue: 1)
     /// A COMMIT found no transaction: a statement had ended it before.
-    var hasNoTransaction = false
+    static let noTransaction = Findings(rawValue: 2)
   }
 
   private let logger: Logger
-  private let findings = NIOLockedValueBox(Findings())
+  private let findings = Atomic<UInt8>(0)
 
   init(logger: Logger) {
     self.logger = logger
@@ -31,10 +33,14 @@ final class NoticeSink: Sendable {
 
   /// Forgets what was found, for the next operation.
   func reset() {
-    findings.withLockedValue { $0 = Findings() }
+    findings.store(0, ordering: .relaxed)
   }
 
-  var current: Findings { findings.withLockedValue { $0 } }
+  var current: Findings { Findings(rawValue: findings.load(ordering: .relaxed)) }
+
+  private func note(_ finding: Findings) {
+    findings.bitwiseOr(finding.rawValue, ordering: .relaxed)
+  }
 
   private func receive(_ result: OpaquePointer) {
     receive { PQresultErrorField(result, CInt(UInt8(ascii: $0))).map { String(cString: $0) } }
@@ -46,10 +52,10 @@ final class NoticeSink: Sendable {
     let state = field("C") ?? ""
     // The text is translated; the routine's name is not.
     if state == "01000", field("R") == "SyncRepWaitForLSN" {
-      findings.withLockedValue { $0.hasUnreplicatedCommit = true }
+      note(.unreplicatedCommit)
     }
     if state == SQLState.noActiveSQLTransaction.rawValue {
-      findings.withLockedValue { $0.hasNoTransaction = true }
+      note(.noTransaction)
     }
     logger.debug(
       "PostgreSQL notice",

@@ -8,15 +8,21 @@
 
 /// Memory in which a session lays out the parameters of one statement after the other as libpq wants them:
 /// NUL-terminated text, or bytes with a length. Kept between statements, so that laying out allocates nothing.
-struct ParameterBuffer {
-  private var memory: [UInt8] = []
-  private var offsets: [Int] = []
-  private var values: [UnsafePointer<CChar>?] = []
-  private var lengths: [CInt] = []
-  private var formats: [CInt] = []
+struct ParameterBuffer: ~Copyable {
+  private var values = UnsafeMutableBufferPointer<UnsafePointer<CChar>?>(start: nil, count: 0)
+  private var lengths = UnsafeMutableBufferPointer<CInt>(start: nil, count: 0)
+  private var formats = UnsafeMutableBufferPointer<CInt>(start: nil, count: 0)
+  private var memory = UnsafeMutableBufferPointer<UInt8>(start: nil, count: 0)
 
   /// What is kept for the next statement; a single large one should not hold its memory for ever.
   private static let keptCapacity = 256 << 10
+
+  deinit {
+    values.deallocate()
+    lengths.deallocate()
+    formats.deallocate()
+    memory.deallocate()
+  }
 
   /// Gives libpq's four arguments for the parameters to `body`; the pointers end with it.
   mutating func withPointers<Value>(
@@ -26,50 +32,59 @@ struct ParameterBuffer {
     ) -> Value
   ) -> Value {
     guard !parameters.isEmpty else { return body(0, nil, nil, nil) }
+    makeRoom(for: parameters)
     layOut(parameters)
-    defer { if memory.capacity > Self.keptCapacity { memory = [] } }
-    return memory.withUnsafeBufferPointer { memory in
-      for offset in offsets {
-        let start = offset < 0 ? nil : memory.baseAddress.map { UnsafeRawPointer($0 + offset) }
-        values.append(start?.assumingMemoryBound(to: CChar.self))
-      }
-      return values.withUnsafeBufferPointer { values in
-        lengths.withUnsafeBufferPointer { lengths in
-          formats.withUnsafeBufferPointer { formats in
-            body(CInt(values.count), values.baseAddress, lengths.baseAddress, formats.baseAddress)
-          }
-        }
-      }
-    }
+    let value = body(
+      CInt(parameters.count), UnsafePointer(values.baseAddress), UnsafePointer(lengths.baseAddress),
+      UnsafePointer(formats.baseAddress))
+    if memory.count > Self.keptCapacity { Self.replace(&memory, count: 0) }
+    return value
   }
 
-  private mutating func layOut(_ parameters: [PostgresParameter]) {
-    memory.removeAll(keepingCapacity: true)
-    offsets.removeAll(keepingCapacity: true)
-    values.removeAll(keepingCapacity: true)
-    lengths.removeAll(keepingCapacity: true)
-    formats.removeAll(keepingCapacity: true)
+  private mutating func makeRoom(for parameters: [PostgresParameter]) {
+    if values.count < parameters.count {
+      Self.replace(&values, count: parameters.count)
+      Self.replace(&lengths, count: parameters.count)
+      Self.replace(&formats, count: parameters.count)
+    }
+    var bytes = 0
     for parameter in parameters {
-      let start = memory.count
       switch parameter.storage {
+      case .null: break
+      case .text(let text): bytes += text.utf8.count + 1
+      case .bytes(let data): bytes += data.count + 1
+      }
+    }
+    if memory.count < bytes { Self.replace(&memory, count: max(bytes, 1024)) }
+  }
+
+  private func layOut(_ parameters: [PostgresParameter]) {
+    var rest = UnsafeMutableBufferPointer(rebasing: memory[...])
+    for index in parameters.indices {
+      switch parameters[index].storage {
       case .null:
-        append(offset: -1, length: 0, format: 0)
+        (values[index], lengths[index], formats[index]) = (nil, 0, 0)
         continue
       case .text(let text):
-        memory.append(contentsOf: text.utf8)
-        append(offset: start, length: memory.count - start, format: 0)
-      case .bytes(let bytes):
-        memory.append(contentsOf: bytes)
-        append(offset: start, length: memory.count - start, format: 1)
+        formats[index] = 0
+        var text = text
+        lengths[index] = CInt(text.withUTF8 { rest.update(fromContentsOf: $0) })
+      case .bytes(let data):
+        formats[index] = 1
+        lengths[index] = CInt(rest.update(fromContentsOf: data))
       }
-      memory.append(0)
+      let count = Int(lengths[index])
+      rest[count] = 0
+      values[index] = UnsafeRawPointer(rest.baseAddress)?.assumingMemoryBound(to: CChar.self)
+      rest = UnsafeMutableBufferPointer(rebasing: rest[(count + 1)...])
     }
   }
 
-  private mutating func append(offset: Int, length: Int, format: CInt) {
-    offsets.append(offset)
-    lengths.append(CInt(length))
-    formats.append(format)
+  private static func replace<Element: BitwiseCopyable>(
+    _ buffer: inout UnsafeMutableBufferPointer<Element>, count: Int
+  ) {
+    buffer.deallocate()
+    buffer = count > 0 ? .allocate(capacity: count) : .init(start: nil, count: 0)
   }
 }
 

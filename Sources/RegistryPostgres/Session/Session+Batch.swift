@@ -150,7 +150,7 @@ extension Session {
     case .prepare(let place): prepared.prepared(sent.transaction[place])
     case .statement: sent.results.append(answer)
     case .commit:
-      if handle.notices.current.hasNoTransaction {
+      if handle.notices.current.contains(.noTransaction) {
         handle.finish()
         var error = PostgresError(
           .protocolViolation,

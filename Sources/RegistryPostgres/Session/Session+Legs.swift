@@ -63,22 +63,22 @@ extension Session {
     return Ended(result: result, isReusable: isReusable, isOverdrawn: directWait.isOverdrawn())
   }
 
-  /// Reads what is there and what comes while the thread may be held, which is once for the whole transaction: an answer
-  /// that trickles in, or is large, must not keep its caller from its deadline.
+  /// Reads what is there and what comes while the thread may be held, which is a few times for the whole transaction: an
+  /// answer that trickles in, or is large, must not keep its caller from its deadline.
   private func readDirectly(_ sent: inout SentTransaction) throws(PostgresError) {
-    guard PQflush(handle.pointer) == 0 else { return }
-    let end = ContinuousClock.now + directWait.limit
+    let connection = handle.pointer
+    // Under TLS the socket does not tell whether there is more.
+    guard PQflush(connection) == 0, PQsslInUse(connection) == 0 else { return }
     while !sent.isRead {
-      if PQisBusy(handle.pointer) == 1 {
-        // Under TLS the socket does not tell whether there is more.
-        guard PQsslInUse(handle.pointer) == 0, !isAbandoned else { return }
-        guard .now < end, isAnsweredDirectly() else {
+      if PQisBusy(connection) == 1 {
+        guard !isAbandoned else { return }
+        guard isAnsweredDirectly() else {
           directWait.manner = .never
           return
         }
         guard meter.read(from: handle) == 1, !isTooLarge else { return }
       } else {
-        try take(PQgetResult(handle.pointer).map(PostgresResult.init), &sent)
+        try take(PQgetResult(connection).map(PostgresResult.init), &sent)
       }
     }
   }

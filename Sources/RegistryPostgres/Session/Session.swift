@@ -137,7 +137,7 @@ actor Session {
     nextCancel = nil
     directWait.manner = .never
     if handle.isBroken { handle.finish() }
-    guard handle.notices.current.hasUnreplicatedCommit else { return result }
+    guard handle.notices.current.contains(.unreplicatedCommit) else { return result }
     var error = PostgresError(
       .outcomeUnknown, "the commit stands on this server but may not have reached its synchronous standby")
     error.mayHaveTakenEffect = true

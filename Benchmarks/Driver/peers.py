@@ -53,7 +53,9 @@ def copied(name, folder):
 def registry(folder):
     """The Swift runner, by a release build of this package."""
     say("Building the registry's driver for release (the first time takes some minutes) …")
-    command = ["swift", "build", "-c", "release", "--product", "DriverBenchmark", "--package-path", str(REPOSITORY)]
+    # The runtime is linked in, as the Dockerfile does it and as the peers' languages do it.
+    command = ["swift", "build", "-c", "release", "--product", "DriverBenchmark", "--static-swift-stdlib", "-Xswiftc",
+               "-use-ld=lld", "--package-path", str(REPOSITORY)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
     if done.returncode:
         raise LeftOut("swift build failed; the reason stands above")

@@ -22,9 +22,18 @@ def plain(sql):
     return " ".join(" ".join(lines).split()).rstrip("; ")
 
 
+def without_colons(literal):
+    """A literal in which pgbench sees no variable, such as 'HH24:MI': the same text with its colons escaped."""
+    text = literal[0]
+    if not re.search(r":\w", text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace(":", "\\003A")
+    return f"U&{escaped}"
+
+
 def with_parameters(sql, expressions):
     """`$1`, `$2` … replaced by what stands for them in a script."""
-    text = plain(sql)
+    text = re.sub(r"(?<![\w'])'(?:[^']|'')*'", without_colons, plain(sql))
     if found := re.search(r"(?<!:):\w+", text):
         raise Failure(f"pgbench would take {found[0]} in a statement for a variable of its own: {text[:80]} …")
     return re.sub(r"\$(\d+)", lambda found: expressions[int(found[1]) - 1], text)

@@ -153,9 +153,13 @@ class PgbenchTests(unittest.TestCase):
         for path in rounds.STATEMENTS.values():
             self.assertNotIn("$", pgbench.script(path.read_text(), 10))
 
+    def test_a_literal_that_pgbench_would_take_for_a_variable_is_escaped(self):
+        text = pgbench.with_parameters(r"SELECT to_char(now(), 'HH24:MI\x'), 'it''s: ok', x::text", ())
+        self.assertEqual(text, r"SELECT to_char(now(), U&'HH24\003AMI\\x'), 'it''s: ok', x::text")
+
     def test_what_pgbench_would_take_for_a_variable_is_refused(self):
         with self.assertRaisesRegex(cluster.Failure, ":zero"):
-            pgbench.script("SELECT ':zero'", 10)
+            pgbench.script("SELECT :zero", 10)
 
     def test_intake_has_constants_and_what_is_drawn(self):
         tokens = {"TOKEN-USER": "user_id", "TOKEN-DIGEST": "digest"}

@@ -1,6 +1,7 @@
 -- Run before each round of scripts/bench driver, so that all begin alike: what the intake wrote is gone, no checkpoint
 -- falls into the round, and no contender pays for the first change of a page after the checkpoint.
-TRUNCATE registry.auth_event, registry.auth_event_key, registry.app_user, registry.connection_change;
+TRUNCATE registry.auth_event, registry.auth_event_key, registry.app_user, registry.app_user_merge,
+  registry.connection_change;
 DELETE FROM registry.connection WHERE octet_length(user_id) = 19;
 VACUUM (ANALYZE) benchmark.connection, registry.connection;
 CHECKPOINT;

@@ -96,6 +96,7 @@
       let waiting = fixture.waiting(.milliseconds(6))
       // Until it has come, the clock stands still.
       for _ in 0..<ticks { await fixture.tick() }
+      #expect(fixture.waits.ringCount == (ticks == 3 ? 0 : 1))
       if ticks == 3 { fixture.send() }
       #expect(await waiting.value == (ticks == 3))
     }
@@ -118,6 +119,7 @@
           await Task.yield()
         }
         _ = await first
+        #expect(fixture.waits.isSilent)
         if isAnswered { fixture.take() }
         let second = fixture.waiting(.seconds(3600))
         fixture.send()

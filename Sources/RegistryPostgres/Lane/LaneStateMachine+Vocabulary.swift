@@ -38,14 +38,6 @@ extension LaneStateMachine {
     case failed(mayHaveTakenEffect: Bool, isTransient: Bool, culprit: Int? = nil)
   }
 
-  /// What a lone caller has taken.
-  struct LoneBatch: Sendable {
-    let id: BatchID
-    let connection: ConnectionID
-    /// Whether the connection may have been ended by the server since it was used last.
-    let hasRested: Bool
-  }
-
   /// What the shell has to do.
   enum Action: Sendable {
     case start(ConnectionID, BatchID, [Caller])

@@ -21,8 +21,6 @@ struct LaneStateMachine {
     let id: ConnectionID
     var state = State.opening
     var expiry: Instant?
-    /// When a batch of a lone caller was over last.
-    var answered: Instant?
   }
 
   private struct Batch {
@@ -94,8 +92,8 @@ struct LaneStateMachine {
 
   /// A caller that nobody keeps company takes a connection that is at rest, to run its batch itself. What `submit` and
   /// `ended` do is done in a few steps here, because a lone caller waits for each of them.
-  /// - Returns: its batch; `nil` where it has to be submitted as any other.
-  mutating func takeAlone(_ caller: Caller, now: Instant) -> LoneBatch? {
+  /// - Returns: the batch and its connection; `nil` where it has to be submitted as any other.
+  mutating func takeAlone(_ caller: Caller, now: Instant) -> (batch: BatchID, connection: ConnectionID)? {
     guard isLonely, phase == .running, waitingCount == 0, batches.isEmpty, caller.demand.deadline > now,
       let alarm, alarm <= caller.demand.deadline, let place = connections.firstIndex(where: { $0.state == .idle })
     else { return nil }
@@ -106,9 +104,7 @@ struct LaneStateMachine {
     underWayCount += 1
     batches.append(Batch(id: id, connection: connections[place].id, callers: [caller], remaining: 1))
     connections[place].state = .busy(id)
-    return LoneBatch(
-      id: id, connection: connections[place].id,
-      hasRested: connections[place].answered.map { now - $0 > Self.briefRest } ?? true)
+    return (id, connections[place].id)
   }
 
   /// The batch of a lone caller was committed, and its connection is fit for the next one.
@@ -123,12 +119,8 @@ struct LaneStateMachine {
     batches.removeAll(keepingCapacity: true)
     underWayCount -= 1
     connections[place].state = .idle
-    connections[place].answered = now
     return true
   }
-
-  /// So short a time after its last answer nobody looks whether a connection still stands: it takes as long to be ended.
-  private static let briefRest: Duration = .microseconds(200)
 
   /// A caller gives up. One that has its answer already is not touched.
   mutating func cancel(_ caller: Caller) -> [Action] {

@@ -75,7 +75,7 @@ extension PostgresLane {
       statements: request.batch.statements.count, bytes: request.byteCount, isolation: request.batch.isolation,
       order: request.batch.order, isIdempotent: isIdempotent, deadline: deadline ?? now + configuration.defaultTimeout)
     let caller = LaneCaller(id: nextCaller.wrappingAdd(1, ordering: .relaxed).newValue, demand, request)
-    guard let (work, hasRested) = takeAlone(caller, now: now) else {
+    guard let work = takeAlone(caller, now: now) else {
       return await withTaskCancellationHandler {
         // The state machine answers each caller once, which the checks of a checked continuation would only repeat.
         await withUnsafeContinuation { continuation in
@@ -85,7 +85,7 @@ extension PostgresLane {
         perform { $0.cancel(caller) }
       }
     }
-    let leg = await travelAlone(work, caller, hasRested: hasRested, in: work.session)
+    let leg = await travelAlone(work, caller, in: work.session)
     if leg.isOverdrawn { await Task.yield() }
     if let answer = leg.answer { return answer }
     return await withTaskCancellationHandler {
@@ -114,14 +114,13 @@ extension PostgresLane {
   }
 
   /// A caller that nobody keeps company takes its batch in hand itself.
-  private func takeAlone(_ caller: LaneCaller, now: ContinuousClock.Instant) -> (Work, hasRested: Bool)? {
+  private func takeAlone(_ caller: LaneCaller, now: ContinuousClock.Instant) -> Work? {
     guard !Task.isCancelled else { return nil }
     return state.withLockedValue { state in
       guard state.machine.isLonely, state.fit.firstUnfit(caller.request.batch.statements) == nil,
-        let batch = state.machine.takeAlone(caller, now: now), let session = state.sessions[batch.connection]
+        let taken = state.machine.takeAlone(caller, now: now), let session = state.sessions[taken.connection]
       else { return nil }
-      let work = Work(id: batch.id, connection: batch.connection, session: session, callers: [caller])
-      return (work, batch.hasRested)
+      return Work(id: taken.batch, connection: taken.connection, session: session, callers: [caller])
     }
   }
 
@@ -130,9 +129,9 @@ extension PostgresLane {
   /// while others wait for the connection.
   /// - Returns: the answer, if it has come; and whether the thread was held so long that others must have a turn.
   private func travelAlone(
-    _ work: Work, _ caller: LaneCaller, hasRested: Bool, in session: isolated Session
+    _ work: Work, _ caller: LaneCaller, in session: isolated Session
   ) -> (answer: Answer?, isOverdrawn: Bool) {
-    if hasRested, session.isStale {
+    if session.isStale {
       Task.detached { await self.drive(work) }
       return (nil, false)
     }

@@ -8,7 +8,8 @@ import NIOConcurrencyHelpers
   import Glibc
 #endif
 
-/// One thread that tells waiters when their sockets are ready or their time is over, and does nothing else.
+/// One thread that tells waiters when their sockets are ready or their time is over, those too who wait on threads of their
+/// own (``WaitGuard``), and does nothing else.
 ///
 /// Deadlines live beside the waiters and are swept when the earliest is due, so that a statement that ends in time
 /// costs no timer.

@@ -44,6 +44,7 @@ final class WaitGuard: Sendable {
   /// A bit for each slot that is in use.
   private let taken = Atomic<UInt64>(0)
   private let ticks = Atomic<UInt64>(1)
+  private let rings = Atomic<Int>(0)
   private let isTicking = Atomic<Bool>(false)
   /// Whether a wait began since the last tick.
   private let wasUsed = Atomic<Bool>(false)
@@ -102,6 +103,7 @@ final class WaitGuard: Sendable {
       if slot.end.compareExchange(expected: end, desired: Slot.rung, ordering: .acquiringAndReleasing).exchanged {
         var one: UInt64 = 1
         _ = write(slot.bell, &one, 8)
+        rings.wrappingAdd(1, ordering: .relaxed)
       }
     }
     if wasUsed.exchange(false, ordering: .relaxed) || isInUse { return goOn(now) }
@@ -116,6 +118,17 @@ final class WaitGuard: Sendable {
 
   /// How often the clock has ticked.
   var tickCount: UInt64 { ticks.load(ordering: .relaxed) - 1 }
+
+  /// How many waits the clock has ended.
+  var ringCount: Int { rings.load(ordering: .relaxed) }
+
+  /// Whether no bell sounds that nobody would hear out.
+  var isSilent: Bool {
+    slots.allSatisfy {
+      var entry = pollfd(fd: $0.bell, events: Int16(POLLIN), revents: 0)
+      return poll(&entry, 1, 0) == 0
+    }
+  }
 
   private var isInUse: Bool { slots.contains { $0.end.load(ordering: .sequentiallyConsistent) != Slot.nobody } }
 

@@ -63,16 +63,20 @@ extension Session {
     return Ended(result: result, isReusable: isReusable, isOverdrawn: directWait.isOverdrawn())
   }
 
-  /// Reads what is there and what comes while the thread may be held, which is a few times for the whole transaction: an
-  /// answer that trickles in, or is large, must not keep its caller from its deadline.
+  /// Reads what is there and what comes while the thread may be held, which is a few waits for the whole transaction: an
+  /// answer that trickles in, or is large, must not keep its caller from its deadline for long.
   private func readDirectly(_ sent: inout SentTransaction) throws(PostgresError) {
     let connection = handle.pointer
     // Under TLS the socket does not tell whether there is more.
     guard PQflush(connection) == 0, PQsslInUse(connection) == 0 else { return }
+    var hasWaited = false
+    var end: ContinuousClock.Instant?
     while !sent.isRead {
       if PQisBusy(connection) == 1 {
-        guard !isAbandoned else { return }
-        guard isAnsweredDirectly() else {
+        // Mostly the first wait is the only one, and ends by itself: it need not ask what time it is.
+        if hasWaited, end == nil { end = .now + directWait.limit }
+        hasWaited = true
+        guard !isAbandoned, end.map({ .now < $0 }) ?? true, isAnsweredDirectly() else {
           directWait.manner = .never
           return
         }

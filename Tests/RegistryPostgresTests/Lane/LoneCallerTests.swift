@@ -7,7 +7,7 @@ import Testing
 
 @testable import RegistryPostgres
 
-/// A caller that nobody else keeps company begins its batch in its own task, and must notice no difference.
+/// A caller that nobody else keeps company runs its batch itself, and must notice no difference.
 @Suite(.database)
 struct LoneCallerTests {
   private func withLonelyLane(

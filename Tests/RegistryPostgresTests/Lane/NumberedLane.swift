@@ -43,9 +43,9 @@ struct NumberedLane {
     _ id: Caller, _ demand: LaneCaller.Demand, now: ContinuousClock.Instant
   ) -> (connection: UInt64, batch: UInt64)? {
     let caller = LaneCaller(id: id, demand, LaneRequest(unchecked: PostgresBatch(statements: [])))
-    guard let batch = machine.takeAlone(caller, now: now) else { return nil }
+    guard let taken = machine.takeAlone(caller, now: now) else { return nil }
     callers[id] = caller
-    return (batch.connection, batch.id)
+    return (taken.connection, taken.batch)
   }
 
   mutating func endedAlone(_ id: UInt64, now: ContinuousClock.Instant) -> Bool {

@@ -37,9 +37,10 @@ extension PostgresLane {
     /// connections opened together do not close together.
     public var maximumLifetime: Duration = .seconds(3600)
     /// How long a thread may be held to wait for the answer to a batch before the wait is handed to the reactor; default 2
-    /// milliseconds, kept to within two ticks of a clock of as much. Handing it from thread to thread and back takes as long as a point query, and moves all callers of
-    /// the batch to other threads. Half of the processors' threads are held at most, but two where there are two, and
-    /// not for a server whose answers took longer before; zero always hands over.
+    /// milliseconds, kept to within two ticks of a clock of as much. Handing it from thread to thread and back takes as
+    /// long as a point query, and moves all callers of the batch to other threads. Half of the processors' threads are
+    /// held at most, but two where there are two, and not for a server whose answers took longer before; zero always
+    /// hands over.
     public var directWait: Duration = .milliseconds(2)
     /// Whether statements with names are prepared; turn it off behind a transaction pooler. Default `true`.
     public var preparesStatements = true

@@ -28,9 +28,9 @@ extension PostgresPool {
     /// Past this time without use a connection is closed; default 5 minutes.
     public var maximumIdleTime: Duration = .seconds(300)
     /// How long a caller may hold its thread to wait for an answer that is about to come, before it is suspended; default
-    /// 500 microseconds, kept to within two ticks of a clock of 2 milliseconds. Handing a point query from thread to thread and back takes as long as the query. As many threads
-    /// as half of the processors are held at once, two where there are two, and not for a server whose answers took longer
-    /// before; zero always suspends.
+    /// 500 microseconds, kept to within two ticks of a clock of 2 milliseconds. Handing a point query from thread to
+    /// thread and back takes as long as the query. As many threads as half of the processors are held at once, two where
+    /// there are two, and not for a server whose answers took longer before; zero always suspends.
     public var directWait: Duration = .microseconds(500)
     /// Whether statements with names are prepared; turn it off behind a transaction pooler. Default `true`.
     public var preparesStatements = true

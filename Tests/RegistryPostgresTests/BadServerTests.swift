@@ -177,7 +177,8 @@ import Testing
 
         try await expectWrites(
           "host=\(standby.directory)/postgres/socket,\(primary.directory)/postgres/socket "
-            + "port=\(standby.port),\(primary.port) user=postgres dbname=postgres target_session_attrs=read-write")
+            + "port=\(standby.port),\(primary.port) user=postgres dbname=postgres connect_timeout=300 "
+            + "target_session_attrs=read-write")
       } catch {
         await standby.destroy()
         throw error

@@ -33,6 +33,7 @@ final class FakeServer: Sendable {
     private var cancels = 0
 
     var loginCount: Int { condition.withLock { logins } }
+    var cancelCount: Int { condition.withLock { cancels } }
 
     func login() -> Int {
       condition.withLock {
@@ -60,6 +61,9 @@ final class FakeServer: Sendable {
 
   /// How many connections asked to log in.
   var loginCount: Int { memory.loginCount }
+
+  /// How many requests to cancel have come.
+  var cancelCount: Int { memory.cancelCount }
 
   init(_ manner: Manner) throws {
     let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)

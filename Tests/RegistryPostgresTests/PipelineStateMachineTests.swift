@@ -5,9 +5,8 @@ import Testing
 @Suite struct PipelineStateMachineTests {
   typealias Machine = PipelineStateMachine
 
-  private let place = PipelinedTransaction.Place(part: 0, index: 0)
-  private var explicit: [Machine.Step] { [.begin, .prepare(place), .statement(place, .named), .commit] }
-  private var implicit: [Machine.Step] { [.statement(place, .named)] }
+  private var explicit: [Machine.Step] { [.begin, .prepare(0), .statement(0, .named), .commit] }
+  private var implicit: [Machine.Step] { [.statement(0, .named)] }
 
   /// Feeds answers, a result and its end for each.
   private func run(
@@ -39,7 +38,7 @@ import Testing
     check(&machine, [.error, .none], [.keepError, .goOn])
     check(&machine, [.done, .none, .error, .none], [.keep, .goOn, .keep, .goOn])
     #expect(machine.received(.sync, isBroken: false) == .finish)
-    #expect(machine.failedStep == .prepare(place))
+    #expect(machine.failedStep == .prepare(0))
   }
 
   @Test func aLostConnectionEndsTheReadingOnceItsErrorWasSeen() {

@@ -109,9 +109,9 @@ actor PrivateServer {
     try? ClusterDirectories(configuration).destroy()
   }
 
-  /// The superuser's, over the socket.
+  /// The superuser's, over the socket. A server on a busy machine may take its time.
   nonisolated var connectionString: String {
-    "host=\(directory)/postgres/socket port=\(port) user=postgres dbname=postgres"
+    "host=\(directory)/postgres/socket port=\(port) user=postgres dbname=postgres connect_timeout=300"
   }
 
   /// Runs a program of the system's.

@@ -54,7 +54,7 @@ import Testing
     _ server: PrivateServer, host: String = Self.name, mode: String = "verify-full", authority: String = "ca.pem"
   ) -> String {
     "host=\(host) hostaddr=127.0.0.1 port=\(server.port) user=postgres dbname=postgres password=h1dden "
-      + "sslmode=\(mode) sslrootcert=\(server.directory)/\(authority) gssencmode=disable"
+      + "sslmode=\(mode) sslrootcert=\(server.directory)/\(authority) gssencmode=disable connect_timeout=300"
   }
 
   /// What a pool, a lane and a listener each report at once; they must agree.
@@ -130,7 +130,7 @@ import Testing
       defer { proxy.stop() }
       let connection =
         "host=\(Self.name) hostaddr=127.0.0.1 port=\(proxy.port) user=postgres dbname=postgres sslmode=verify-full "
-        + "sslrootcert=\(server.directory)/ca.pem gssencmode=disable"
+        + "sslrootcert=\(server.directory)/ca.pem gssencmode=disable connect_timeout=300"
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
       try await PostgresPool.withPool(.init(connection), logger: logger) { pool in
         try await PostgresLane.withLane(.init(connection), logger: logger) { lane in

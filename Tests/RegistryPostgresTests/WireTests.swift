@@ -141,4 +141,66 @@ import Testing
       #expect(results.count == 1)
     }
   }
+
+  /// What a server says of a COPY, as one piece.
+  /// - Parameter isParted: whether it fills the block that libpq reads first, so that the end of the conversation is
+  ///   still to come when the rest is looked at.
+  private func copyOut(endingIn last: [UInt8], isParted: Bool) -> [UInt8] {
+    let header = FakeServer.message("H", [0, 0, 1, 0, 0])
+    let begun = FakeServer.message("1", []) + FakeServer.message("2", []) + FakeServer.message("n", []) + header
+    let count = isParted ? 16384 - begun.count - last.count - 5 : 100
+    let padding = [UInt8](repeating: UInt8(ascii: "x"), count: count)
+    return begun + FakeServer.message("d", padding) + last + FakeServer.ready("I")
+  }
+
+  /// Copies out of a server that answers once it is asked to cancel, and takes a connection again.
+  /// - Returns: how many requests to cancel came, and how many connections were opened.
+  private func timeOut(_ answer: [UInt8]) async throws -> (cancels: Int, logins: Int) {
+    let server = try FakeServer(.answeringACancel([answer]))
+    try await withServer(server) { pool in
+      let error = await postgresError {
+        try await pool.withConnection { connection in
+          try await connection.copyOut("COPY item TO STDOUT", deadline: .now + .milliseconds(50)) { _ in }
+        }
+      }
+      #expect(error?.code == .timedOut)
+      try await pool.withConnection { _ in }
+    }
+    return (server.cancelCount, server.loginCount)
+  }
+
+  /// Its report stands among what is thrown away; a second request could hit the next statement.
+  @Test(arguments: [false, true])
+  func aCopyCancelledBeforeItsFirstRowKeepsTheConnection(isParted: Bool) async throws {
+    let (cancels, logins) = try await timeOut(copyOut(endingIn: FakeServer.error("57014"), isParted: isParted))
+    #expect(cancels == 1)
+    #expect(logins == 1)
+  }
+
+  @Test(arguments: [false, true])
+  func aCopyThatEndsInSpiteOfItsCancelCostsTheConnection(isParted: Bool) async throws {
+    let end = FakeServer.message("c", []) + FakeServer.complete("COPY 1")
+    let (_, logins) = try await timeOut(copyOut(endingIn: end, isParted: isParted))
+    #expect(logins == 2)
+  }
+
+  /// Rows that are left early, of a statement that has failed already.
+  @Test func rowsWhoseEndIsOnItsWayAreNotCancelled() async throws {
+    let column = Array("n".utf8) + [0] + [0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]
+    let begun = FakeServer.message("1", []) + FakeServer.message("2", []) + FakeServer.message("T", [0, 1] + column)
+    func row(_ count: Int) -> [UInt8] {
+      let length = withUnsafeBytes(of: UInt32(count).bigEndian) { Array($0) }
+      return FakeServer.message("D", [0, 1] + length + [UInt8](repeating: UInt8(ascii: "x"), count: count))
+    }
+    let failure = FakeServer.error("XX000")
+    // As much as libpq reads at first, without the end of the conversation.
+    let rows = row(1) + row(16384 - begun.count - row(1).count - failure.count - 11)
+    let server = try FakeServer(.answering([begun + rows + failure + FakeServer.ready("I")]))
+    try await withServer(server) { pool in
+      try await pool.withRows(PostgresStatement("SELECT n FROM item")) { _ in }
+      try await pool.withConnection { _ in }
+    }
+    #expect(server.cancelCount == 0)
+    #expect(server.loginCount == 1)
+  }
 }

@@ -92,7 +92,7 @@ import Testing
         default: body.insert(alphabet.randomElement(using: &random) ?? 0, at: index)
         }
       }
-      guard let value = try? JSONParser.parse(body), !Self.holdsUnpairedSurrogate(value) else { continue }
+      guard (try? JSONParser.parse(body)) != nil, !Self.holdsUnpairedSurrogate(body) else { continue }
       accepted += 1
       #expect(throws: Never.self, "\(String(decoding: body, as: UTF8.self)), seed \(random.seed)") {
         try JSONSerialization.jsonObject(with: Data(body), options: .fragmentsAllowed)
@@ -101,12 +101,24 @@ import Testing
     #expect(accepted > 100)
   }
 
-  private static func holdsUnpairedSurrogate(_ value: JSONValue) -> Bool {
-    switch value {
-    case .unpairedSurrogate: true
-    case .array(let elements): elements.contains(where: holdsUnpairedSurrogate)
-    case .object(let members): members.values.contains(where: holdsUnpairedSurrogate)
-    default: false
+  /// Looks at the text and not at the value, in which the last of a repeated name has replaced the others.
+  private static func holdsUnpairedSurrogate(_ body: [UInt8]) -> Bool {
+    var rest = body[...]
+    while let byte = rest.popFirst() {
+      guard byte == UInt8(ascii: "\\"), rest.popFirst() == UInt8(ascii: "u") else { continue }
+      switch Self.unit(rest.prefix(4)) {
+      case 0xD800...0xDBFF:
+        let next = rest.dropFirst(4).prefix(6)
+        guard next.starts(with: #"\u"#.utf8), 0xDC00...0xDFFF ~= Self.unit(next.dropFirst(2)) else { return true }
+        rest = rest.dropFirst(10)
+      case 0xDC00...0xDFFF: return true
+      default: rest = rest.dropFirst(4)
+      }
     }
+    return false
+  }
+
+  private static func unit(_ digits: ArraySlice<UInt8>) -> UInt16 {
+    UInt16(String(decoding: digits, as: UTF8.self), radix: 16) ?? 0
   }
 }

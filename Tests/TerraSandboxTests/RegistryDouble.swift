@@ -178,8 +178,10 @@ func withStage(
   let app = Application(
     router: registry.router(), configuration: .init(address: .hostname("127.0.0.1", port: 0)),
     onServerRunning: { channel in port.yield(channel.localAddress?.port ?? 0) }, logger: logger)
+  // On a busy machine a connection may take its time.
   let client = HTTPClient(
-    eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
+    eventLoopGroupProvider: .singleton,
+    configuration: .init(redirectConfiguration: .disallow, timeout: .init(connect: .minutes(5))))
   let outcome: Result<Void, any Error>
   do {
     try await withThrowingTaskGroup(of: Void.self) { group in

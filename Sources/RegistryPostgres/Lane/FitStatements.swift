@@ -1,9 +1,18 @@
 /// Remembers which named statements may share a transaction, since looking a text through costs more than running it.
 struct FitStatements: Sendable {
-  private var texts: [String: String] = [:]
+  /// What statements are to others who share their transaction.
+  enum Fitness: Equatable {
+    case fit(onlyReads: Bool)
+    /// The first that may not share one stands at this index.
+    case unfit(Int)
+  }
+
+  private typealias Entry = (text: String, reads: Bool)
+
+  private var entries: [String: Entry] = [:]
   /// The one found fit before, since neighbours mostly bring the same.
   private var lastName = ""
-  private var lastText = ""
+  private var last = Entry("", false)
   private let limit: Int
 
   /// - Parameter limit: the most names remembered.
@@ -11,24 +20,34 @@ struct FitStatements: Sendable {
     self.limit = limit
   }
 
-  /// The index of the first statement that may not share a transaction; `nil` for none.
-  mutating func firstUnfit(_ statements: [PostgresStatement]) -> Int? {
-    for index in statements.indices {
-      if !lastName.isEmpty, statements[index].name == lastName, statements[index].text == lastText { continue }
-      if !isFit(statements[index]) { return index }
+  /// Looks at all statements of one caller.
+  mutating func fitness(of request: LaneRequest) -> Fitness {
+    switch request {
+    case .statement(let statement):
+      return reads(statement).map { .fit(onlyReads: $0) } ?? .unfit(0)
+    case .batch(let batch):
+      var onlyReads = true
+      for (index, statement) in batch.statements.enumerated() {
+        guard let reads = reads(statement) else { return .unfit(index) }
+        onlyReads = onlyReads && reads
+      }
+      return .fit(onlyReads: onlyReads)
     }
-    return nil
   }
 
-  private mutating func isFit(_ statement: PostgresStatement) -> Bool {
-    guard let name = statement.name else { return LaneRequest.isFitForCompany(statement.text) }
-    if texts[name] != statement.text {
-      guard LaneRequest.isFitForCompany(statement.text) else { return false }
-      if texts.count >= limit { texts.removeAll(keepingCapacity: true) }
-      texts[name] = statement.text
+  /// Whether the statement only reads; `nil` where it may not share a transaction.
+  private mutating func reads(_ statement: PostgresStatement) -> Bool? {
+    if !lastName.isEmpty, statement.name == lastName, statement.text == last.text { return last.reads }
+    guard let name = statement.name else { return LaneRequest.reads(statement.text) }
+    if let entry = entries[name], entry.text == statement.text {
+      last = entry
+    } else {
+      guard let reads = LaneRequest.reads(statement.text) else { return nil }
+      if entries.count >= limit { entries.removeAll(keepingCapacity: true) }
+      last = (statement.text, reads)
+      entries[name] = last
     }
     lastName = name
-    lastText = statement.text
-    return true
+    return last.reads
   }
 }

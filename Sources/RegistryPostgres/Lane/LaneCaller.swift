@@ -6,12 +6,17 @@ final class LaneCaller: @unchecked Sendable {
   /// What the state machine knows of the work.
   struct Demand: Sendable {
     var statements: Int
+    /// What it holds in memory: texts and parameters.
     var bytes: Int
+    /// What its statements take on their way to the server; a named one counts as prepared where the lane prepares.
+    var messageBytes = 0
+    /// As for ``messageBytes``, its settings.
+    var settingBytes = 0
     /// Only callers of one isolation share a transaction.
     var isolation: PostgresIsolation
     var order = PostgresBatch.Order.any
     var isIdempotent: Bool
-    var deadline: ContinuousClock.Instant
+    var deadline: LaneInstant
   }
 
   enum Stage: Sendable, Equatable {
@@ -28,6 +33,8 @@ final class LaneCaller: @unchecked Sendable {
   let demand: Demand
   /// The work itself, of which the state machine knows nothing.
   let request: LaneRequest
+  /// Whether its statements say that they read and do nothing else, or their transaction does.
+  var onlyReads = false
   var stage = Stage.new
   /// Where it stands in the batch that it travels in.
   var position = 0

@@ -1,45 +1,48 @@
-/// One caller's work, checked on the caller's own thread.
-struct LaneRequest: Sendable {
-  var batch: PostgresBatch
-  /// A single statement that needs no explicit transaction.
-  var isBare: Bool
-  var byteCount: Int
+/// One caller's work.
+enum LaneRequest: Sendable {
+  /// It needs no explicit transaction.
+  case statement(PostgresStatement)
+  case batch(PostgresBatch)
 
-  /// - Throws: `invalidParameter` for what cannot be sent.
-  init(_ batch: PostgresBatch, isBare: Bool) throws(PostgresError) {
-    self.batch = batch
-    self.isBare = isBare
-    byteCount = try batch.checkedByteCount()
-  }
-
-  /// Work that is known to be fit.
-  init(unchecked batch: PostgresBatch) {
-    self.batch = batch
-    isBare = false
-    byteCount = 0
+  /// Whether it is a single statement.
+  var isBare: Bool {
+    switch self {
+    case .statement: true
+    case .batch: false
+    }
   }
 
   /// What is told to whoever brings a statement that could harm the neighbours.
-  static func unfit(_ statement: PostgresStatement, at index: Int) -> PostgresError {
+  func unfit(at index: Int) -> PostgresError {
     var error = PostgresError(
       .unsupported,
       "a lane takes SELECT, INSERT, UPDATE, DELETE, MERGE, WITH, VALUES and TABLE, and nothing that changes settings, "
         + "because callers share a transaction: give settings to the batch, and run everything else on a pool")
-    error.statementIndex = index
-    error.statementName = statement.name
+    switch self {
+    case .statement(let statement):
+      error.statementName = statement.name
+    case .batch(let batch):
+      error.statementIndex = index
+      error.statementName = batch.statements[index].name
+    }
     return error
   }
 
-  /// Whether the statement leaves transaction, session and settings as they are. A function that hides such a change is
-  /// beyond this look.
-  static func isFitForCompany(_ text: String) -> Bool {
+  /// Whether the statement reads and does nothing else, as far as its first word says; `nil` where it may not share a
+  /// transaction, because it does not leave transaction, session and settings as they are. What a function hides is
+  /// beyond this look, and so are rows that a SELECT locks.
+  static func reads(_ text: String) -> Bool? {
     let bytes = text.utf8.map { UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 ? $0 | 0x20 : $0 }
-    guard let word = firstWord(bytes), commands.contains(word) else { return false }
-    return !contains(bytes, Array("set_config".utf8)) && !contains(bytes, Array("pg_settings".utf8))
+    guard let word = firstWord(bytes), let reads = commands[word], !contains(bytes, Array("set_config".utf8)),
+      !contains(bytes, Array("pg_settings".utf8))
+    else { return nil }
+    return reads
   }
 
-  private static let commands: Set<String> = [
-    "select", "insert", "update", "delete", "merge", "with", "values", "table",
+  /// What may share a transaction, by its first word, and whether it only reads. WITH may hold statements that write.
+  private static let commands = [
+    "select": true, "values": true, "table": true, "with": false, "insert": false, "update": false, "delete": false,
+    "merge": false,
   ]
 
   /// The first word behind white space, parentheses and comments; `nil` for anything else that stands first.

@@ -8,7 +8,7 @@ struct LaneStateMachine {
   typealias Caller = LaneCaller
   typealias ConnectionID = UInt64
   typealias BatchID = UInt64
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = LaneInstant
 
   private struct Connection {
     enum State: Equatable {
@@ -90,21 +90,32 @@ struct LaneStateMachine {
     return (nil, actions)
   }
 
-  /// A caller that nobody keeps company takes a connection that is at rest, to run its batch itself. What `submit` and
-  /// `ended` do is done in a few steps here, because a lone caller waits for each of them.
-  /// - Returns: the batch and its connection; `nil` where it has to be submitted as any other.
-  mutating func takeAlone(_ caller: Caller, now: Instant) -> (batch: BatchID, connection: ConnectionID)? {
-    guard isLonely, phase == .running, waitingCount == 0, batches.isEmpty, caller.demand.deadline > now,
-      let alarm, alarm <= caller.demand.deadline, let place = connections.firstIndex(where: { $0.state == .idle })
+  /// The connection that a lone caller may take; `nil` where the last callers had company, where none is at rest, and
+  /// while the lane does not run.
+  var loneConnection: ConnectionID? {
+    guard isLonely, phase == .running, waitingCount == 0, batches.isEmpty else { return nil }
+    return connections.first { $0.state == .idle }?.id
+  }
+
+  /// A caller that nobody keeps company takes a connection, to run its batch itself. What `submit` does is done
+  /// in a few steps here, because a lone caller waits for each of them.
+  /// - Parameters:
+  ///   - connection: as `loneConnection` names it.
+  ///   - caller: the caller.
+  ///   - now: the present instant.
+  /// - Returns: the batch; `nil` where the caller has to be submitted as any other, and nothing has been done.
+  mutating func take(_ connection: ConnectionID, alone caller: Caller, now: Instant) -> BatchID? {
+    guard connection == loneConnection, caller.demand.deadline > now, let alarm, alarm <= caller.demand.deadline,
+      let place = place(connection, in: .idle)
     else { return nil }
     let id = nextBatch
     nextBatch += 1
     caller.stage = .underWay(id)
     caller.position = 0
     underWayCount += 1
-    batches.append(Batch(id: id, connection: connections[place].id, callers: [caller], remaining: 1))
+    batches.append(Batch(id: id, connection: connection, callers: [caller], remaining: 1))
     connections[place].state = .busy(id)
-    return (id, connections[place].id)
+    return id
   }
 
   /// The batch of a lone caller was committed, and its connection is fit for the next one.
@@ -360,44 +371,18 @@ extension LaneStateMachine {
   /// order in which they say they lock. The one at the head always goes, however large.
   private mutating func nextMembers() -> [Caller] {
     while let caller = alone.popFirst() { if caller.stage == .waiting { return [caller] } }
-    var members: [Caller] = []
-    var statements = 0
-    var bytes = 0
     // No more than a fair share, so that connections do not take turns between a crowd and a single caller.
     let living = max(1, livingCount)
     let share = min(limits.batchCallers, (waitingCount + underWayCount + living - 1) / living)
-    members.reserveCapacity(min(share, waitingCount))
-    while members.count < share, let caller = queue.popFirst() {
+    var company = LaneCompany(limits, capacity: min(share, waitingCount))
+    while company.callers.count < share, !company.isClosed, let caller = queue.popFirst() {
       guard caller.stage == .waiting else { continue }
-      statements += caller.demand.statements
-      bytes += caller.demand.bytes
-      if let first = members.first {
-        guard caller.demand.isolation == first.demand.isolation, caller.demand.order != .alone,
-          statements <= limits.batchStatements, bytes <= limits.batchBytes
-        else {
-          queue.prepend(caller)
-          break
-        }
+      if !company.admit(caller) {
+        queue.prepend(caller)
+        break
       }
-      members.append(caller)
-      if caller.demand.order == .alone { break }
     }
-    return Self.inOrder(members)
-  }
-
-  private static func inOrder(_ members: [Caller]) -> [Caller] {
-    func key(_ caller: Caller) -> [UInt8] {
-      if case .by(let key) = caller.demand.order { key } else { [] }
-    }
-    // Mostly they are in order already, such as the reads of one tenant.
-    let isInOrder = zip(members, members.dropFirst()).allSatisfy { left, right in
-      left.demand.order == right.demand.order && left.id < right.id
-    }
-    if isInOrder { return members }
-    return members.sorted {
-      let (left, right) = (key($0), key($1))
-      return left == right ? $0.id < $1.id : left.lexicographicallyPrecedes(right)
-    }
+    return company.inOrder
   }
 
   private mutating func openAsNeeded(now: Instant) -> [Action] {

@@ -16,7 +16,7 @@ extension PostgresLane {
     /// The most bytes of statements and parameters that wait; beyond, callers are refused with code `queueFull`. A
     /// caller who waits alone is never refused. Default 64 MiB.
     public var maximumWaitingBytes = 64 << 20
-    /// The most callers in one transaction; default 256.
+    /// The most callers in one transaction; default 256. Short reads go in crowds of 8 KiB all the same.
     public var maximumBatchCallers = 256
     /// The most statements in one transaction, unless one caller brings more; default 1,024.
     public var maximumBatchStatements = 1024

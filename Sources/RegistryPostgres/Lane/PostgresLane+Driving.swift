@@ -13,7 +13,12 @@ extension PostgresLane {
       let isBare = callers.allSatisfy(\.request.isBare)
       let isolation = callers.first?.demand.isolation ?? .serverDefault
       var transaction = PipelinedTransaction(beginText: isBare ? nil : isolation.beginText, parts: callers.count)
-      for caller in callers { transaction.append(caller.request.batch) }
+      for caller in callers {
+        switch caller.request {
+        case .statement(let statement): transaction.append(statement)
+        case .batch(let batch): transaction.append(batch)
+        }
+      }
       return transaction
     }
   }
@@ -66,15 +71,13 @@ extension PostgresLane {
     var isOver = false
   }
 
-  /// Waits for the answer to one caller's work.
-  nonisolated(nonsending) func submit(
-    _ request: consuming LaneRequest, isIdempotent: Bool, until deadline: ContinuousClock.Instant?
-  ) async -> Answer {
-    let now = ContinuousClock.now
-    let demand = LaneCaller.Demand(
-      statements: request.batch.statements.count, bytes: request.byteCount, isolation: request.batch.isolation,
-      order: request.batch.order, isIdempotent: isIdempotent, deadline: deadline ?? now + configuration.defaultTimeout)
-    let caller = LaneCaller(id: nextCaller.wrappingAdd(1, ordering: .relaxed).newValue, demand, request)
+  func makeCaller(_ demand: consuming LaneCaller.Demand, _ request: consuming LaneRequest) -> LaneCaller {
+    LaneCaller(id: nextCaller.wrappingAdd(1, ordering: .relaxed).newValue, demand, request)
+  }
+
+  /// Waits for the answer to one caller's work. Inlined, because an asynchronous call takes memory of its task.
+  @inline(__always)
+  nonisolated(nonsending) func submit(_ caller: LaneCaller, now: LaneInstant) async -> Answer {
     guard let work = takeAlone(caller, now: now) else {
       return await withTaskCancellationHandler {
         // The state machine answers each caller once, which the checks of a checked continuation would only repeat.
@@ -96,31 +99,34 @@ extension PostgresLane {
   }
 
   private func enqueue(
-    _ caller: LaneCaller, _ continuation: UnsafeContinuation<Answer, Never>, now: ContinuousClock.Instant
+    _ caller: LaneCaller, _ continuation: UnsafeContinuation<Answer, Never>, now: LaneInstant
   ) {
-    let effects = state.withLockedValue { state -> Effects in
+    let effects = state.withLockedValue { state -> Effects? in
       func refused(_ error: PostgresError) -> Effects { Effects(refused: [(continuation, error)]) }
       // Read under the lock that the cancellation handler takes, so that a cancellation is never missed.
       if Task.isCancelled { return refused(Self.refusal(.cancelled, in: state)) }
-      if let index = state.fit.firstUnfit(caller.request.batch.statements) {
-        return refused(LaneRequest.unfit(caller.request.batch.statements[index], at: index))
+      switch state.fit.fitness(of: caller.request) {
+      case .fit(let onlyReads): caller.onlyReads = onlyReads || caller.demand.isolation.isReadOnly
+      case .unfit(let index): return refused(caller.request.unfit(at: index))
       }
       let (refusal, actions) = state.machine.submit(caller, now: now)
       if let refusal { return refused(Self.refusal(refusal, in: state)) }
       caller.continuation = continuation
-      return actions.isEmpty ? Effects() : apply(actions, nil, &state)
+      return actions.isEmpty ? nil : apply(actions, nil, &state)
     }
-    carryOut(effects, nil)
+    if let effects { carryOut(effects, nil) }
   }
 
   /// A caller that nobody keeps company takes its batch in hand itself.
-  private func takeAlone(_ caller: LaneCaller, now: ContinuousClock.Instant) -> Work? {
-    guard !Task.isCancelled else { return nil }
+  private func takeAlone(_ caller: LaneCaller, now: LaneInstant) -> Work? {
+    guard isLonely.load(ordering: .relaxed), !Task.isCancelled else { return nil }
     return state.withLockedValue { state in
-      guard state.machine.isLonely, state.fit.firstUnfit(caller.request.batch.statements) == nil,
-        let taken = state.machine.takeAlone(caller, now: now), let session = state.sessions[taken.connection]
+      guard let connection = state.machine.loneConnection, let session = state.sessions[connection],
+        case .fit(let onlyReads) = state.fit.fitness(of: caller.request),
+        let batch = state.machine.take(connection, alone: caller, now: now)
       else { return nil }
-      return Work(id: taken.batch, connection: taken.connection, session: session, callers: [caller])
+      caller.onlyReads = onlyReads || caller.demand.isolation.isReadOnly
+      return Work(id: batch, connection: connection, session: session, callers: [caller])
     }
   }
 
@@ -212,7 +218,13 @@ extension PostgresLane {
     continuingOn session: Session, _ ending: Ending? = nil,
     _ event: (inout LaneStateMachine) -> [LaneStateMachine.Action]
   ) -> Work? {
-    var effects = state.withLockedValue { state in apply(event(&state.machine), ending, &state) }
+    var effects = state.withLockedValue { state in
+      let effects = apply(event(&state.machine), ending, &state)
+      if isLonely.load(ordering: .relaxed) != state.machine.isLonely {
+        isLonely.store(state.machine.isLonely, ordering: .relaxed)
+      }
+      return effects
+    }
     let next = effects.starts.firstIndex { $0.session === session }.map { effects.starts.remove(at: $0) }
     carryOut(effects, ending)
     return next
@@ -257,7 +269,7 @@ extension PostgresLane {
         if let session = state.sessions.removeValue(forKey: id) { effects.commands.append(.close(session)) }
       case .setAlarm(let instant):
         // Under the lock, because the last of several must count: a start that is carried out may set a nearer one.
-        alarm(&state)?.set(instant)
+        alarm(&state)?.set(instant.instant)
       case .finish:
         effects.isOver = true
       }

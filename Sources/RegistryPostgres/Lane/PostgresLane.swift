@@ -35,6 +35,8 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
   let logger: Logger
   let state: BriefLock<State>
   let nextCaller = Atomic<UInt64>(0)
+  /// What the state machine says of ``LaneStateMachine/isLonely``, so that nobody locks to learn that he has company.
+  let isLonely = Atomic<Bool>(false)
   let commands = ConnectionCommands<LaneStateMachine.ConnectionID>()
 
   /// Makes a lane; nothing is opened or checked before ``run()``.
@@ -78,8 +80,11 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
     _ statement: PostgresStatement, deadline: ContinuousClock.Instant?
   ) async throws -> PostgresResult {
     do throws(PostgresError) {
-      let request = try LaneRequest(PostgresBatch(statements: [statement]), isBare: true)
-      switch await submit(request, isIdempotent: configuration.repeatsAfterLoss, until: deadline) {
+      let now = LaneInstant.now
+      let demand = try LaneCaller.Demand(
+        statement, preparesStatements: configuration.preparesStatements, isIdempotent: configuration.repeatsAfterLoss,
+        deadline: deadline.map(LaneInstant.init) ?? now + configuration.defaultTimeout)
+      switch await submit(makeCaller(demand, .statement(statement)), now: now) {
       case .result(let result): return result
       case .results:
         throw PostgresError(.protocolViolation, "the server answered more statements than were sent")
@@ -117,7 +122,11 @@ public final class PostgresLane: PostgresExecutor, PostgresBatchExecutor, Servic
   nonisolated(nonsending) public func execute(
     _ batch: PostgresBatch, isIdempotent: Bool, deadline: ContinuousClock.Instant? = nil
   ) async throws -> [PostgresResult] {
-    switch await submit(try LaneRequest(batch, isBare: false), isIdempotent: isIdempotent, until: deadline) {
+    let now = LaneInstant.now
+    let demand = try LaneCaller.Demand(
+      batch, preparesStatements: configuration.preparesStatements, isIdempotent: isIdempotent,
+      deadline: deadline.map(LaneInstant.init) ?? now + configuration.defaultTimeout)
+    switch await submit(makeCaller(demand, .batch(batch)), now: now) {
     case .result(let result): return [result]
     case .results(let results): return results
     case .failure(let error): throw error

@@ -1,4 +1,5 @@
 import NIOConcurrencyHelpers
+import Synchronization
 
 extension PostgresPool {
   /// Waits for a connection.
@@ -35,6 +36,7 @@ extension PostgresPool {
     } onCancel: {
       perform { $0.cancel(waiter) }
     }
+    _ = handedOver.load(ordering: .acquiring)
     return try result.get()
   }
 
@@ -117,7 +119,9 @@ extension PostgresPool {
   func carryOut(_ effects: [Effect]) {
     for effect in effects {
       switch effect {
-      case .answer(let continuation, let result): continuation.resume(returning: result)
+      case .answer(let continuation, let result):
+        handedOver.wrappingAdd(1, ordering: .releasing)
+        continuation.resume(returning: result)
       case .command(let command): commands.give(command)
       case .finish: commands.finish()
       }

@@ -1,6 +1,7 @@
 public import Logging
 import NIOConcurrencyHelpers
 public import ServiceLifecycle
+import Synchronization
 
 /// Connections to one PostgreSQL, lent to callers in the order of their coming.
 ///
@@ -31,6 +32,9 @@ public final class PostgresPool: PostgresExecutor, PostgresBatchExecutor, Servic
   let logger: Logger
   let state: NIOLockedValueBox<State>
   let users = DirectWait.Users()
+  /// Orders what was done for a waiter before what he does next. The runtime does so too, but tells ThreadSanitizer
+  /// only where the task had come to wait before it was resumed.
+  let handedOver = Atomic<UInt64>(0)
   let commands = ConnectionCommands<PoolStateMachine.ConnectionID>()
 
   /// Makes a pool; nothing is opened or checked before ``run()``.

@@ -1,3 +1,5 @@
+import CLibpq
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Musl)
@@ -7,7 +9,8 @@
 #endif
 
 /// Memory in which a session lays out the parameters of one statement after the other as libpq wants them:
-/// NUL-terminated text, or bytes with a length. Kept between statements, so that laying out allocates nothing.
+/// NUL-terminated text, or bytes with a length; and hands them over. Kept between statements, so that laying out
+/// allocates nothing.
 struct ParameterBuffer: ~Copyable {
   private var values = UnsafeMutableBufferPointer<UnsafePointer<CChar>?>(start: nil, count: 0)
   private var lengths = UnsafeMutableBufferPointer<CInt>(start: nil, count: 0)
@@ -24,21 +27,24 @@ struct ParameterBuffer: ~Copyable {
     memory.deallocate()
   }
 
-  /// Gives libpq's four arguments for the parameters to `body`; the pointers end with it.
-  mutating func withPointers<Value>(
-    to parameters: [PostgresParameter],
-    _ body: (
-      CInt, UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<CInt>?, UnsafePointer<CInt>?
-    ) -> Value
-  ) -> Value {
-    guard !parameters.isEmpty else { return body(0, nil, nil, nil) }
-    makeRoom(for: parameters)
-    layOut(parameters)
-    let value = body(
-      CInt(parameters.count), UnsafePointer(values.baseAddress), UnsafePointer(lengths.baseAddress),
-      UnsafePointer(formats.baseAddress))
-    if memory.count > Self.keptCapacity { Self.replace(&memory, count: 0) }
-    return value
+  /// Hands one statement to libpq, which buffers it.
+  /// - Returns: whether libpq took it.
+  mutating func send(
+    _ statement: PostgresStatement, _ use: PreparedStatements.Use, on connection: OpaquePointer?
+  ) -> Bool {
+    makeRoom(for: statement.parameters)
+    layOut(statement.parameters)
+    defer { if memory.count > Self.keptCapacity { Self.replace(&memory, count: 0) } }
+    let count = CInt(statement.parameters.count)
+    let (values, lengths) = (UnsafePointer(values.baseAddress), UnsafePointer(lengths.baseAddress))
+    let formats = UnsafePointer(formats.baseAddress)
+    // Handed over as it lies in memory: a String that is passed to C as an argument is copied to the heap first.
+    if use == .named, let name = statement.name {
+      return name.withCString { PQsendQueryPrepared(connection, $0, count, values, lengths, formats, 0) } == 1
+    }
+    return statement.text.withCString {
+      PQsendQueryParams(connection, $0, count, nil, values, lengths, formats, 0)
+    } == 1
   }
 
   private mutating func makeRoom(for parameters: [PostgresParameter]) {
@@ -67,8 +73,7 @@ struct ParameterBuffer: ~Copyable {
         continue
       case .text(let text):
         formats[index] = 0
-        var text = text
-        lengths[index] = CInt(text.withUTF8 { rest.update(fromContentsOf: $0) })
+        lengths[index] = CInt(rest.update(fromContentsOf: text.utf8))
       case .bytes(let data):
         formats[index] = 1
         lengths[index] = CInt(rest.update(fromContentsOf: data))

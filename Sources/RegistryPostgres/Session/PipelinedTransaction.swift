@@ -3,7 +3,6 @@ struct PipelinedTransaction: Sendable {
   /// One caller's share.
   struct Part: Sendable {
     var settings: [PostgresBatch.Setting]
-    var statements: [PostgresStatement]
     /// Where its statements stand among those of the whole transaction.
     var range: Range<Int>
   }
@@ -16,24 +15,19 @@ struct PipelinedTransaction: Sendable {
     case deallocateAll
     /// DEALLOCATE: an index into the plan's names.
     case deallocate(Int)
-    case prepare(Place)
-    case statement(Place, PreparedStatements.Use)
+    /// An index into ``PipelinedTransaction/statements``.
+    case prepare(Int)
+    /// As for ``prepare(_:)``.
+    case statement(Int, PreparedStatements.Use)
     case commit
 
     /// The statement of the transaction that a failure of this step belongs to.
     var statementIndex: Int? {
       switch self {
-      case .prepare(let place), .statement(let place, _): place.index
+      case .prepare(let index), .statement(let index, _): index
       default: nil
       }
     }
-  }
-
-  /// Where a statement stands.
-  struct Place: Sendable, Equatable {
-    var part: Int
-    /// Among the statements of the whole transaction.
-    var index: Int
   }
 
   /// Everything to send but the sync.
@@ -48,11 +42,13 @@ struct PipelinedTransaction: Sendable {
   /// The text that begins it; `nil` leaves the transaction to the sync, which ends an implicit one.
   let beginText: String?
   private(set) var parts: [Part] = []
-  private(set) var statementCount = 0
+  /// Those of all parts, one part after the other.
+  private(set) var statements: [PostgresStatement] = []
 
   init(beginText: String?, parts: Int = 1) {
     self.beginText = beginText
     self.parts.reserveCapacity(parts)
+    statements.reserveCapacity(parts)
   }
 
   /// A batch by itself.
@@ -65,19 +61,16 @@ struct PipelinedTransaction: Sendable {
 
   /// Adds one caller's share, checked before.
   mutating func append(_ batch: PostgresBatch) {
-    let start = statementCount
-    statementCount += batch.statements.count
-    parts.append(Part(settings: batch.settings, statements: batch.statements, range: start..<statementCount))
+    let start = statements.count
+    statements.append(contentsOf: batch.statements)
+    parts.append(Part(settings: batch.settings, range: start..<statements.count))
   }
 
-  /// The statement at a place.
-  subscript(place: Place) -> PostgresStatement {
-    parts[place.part].statements[place.index - parts[place.part].range.lowerBound]
-  }
-
-  /// The name of the statement at an index among all.
-  func statementName(at index: Int) -> String? {
-    parts.first { $0.range.contains(index) }.flatMap { $0.statements[index - $0.range.lowerBound].name }
+  /// As for a batch, the share of a caller with one statement and no settings.
+  mutating func append(_ statement: consuming PostgresStatement) {
+    let start = statements.count
+    statements.append(statement)
+    parts.append(Part(settings: [], range: start..<statements.count))
   }
 
   /// How its answer is waited for.
@@ -99,21 +92,20 @@ struct PipelinedTransaction: Sendable {
   /// one before it needs none.
   func itinerary(_ plan: PreparedStatements.Plan) -> Itinerary {
     var itinerary = Itinerary(deallocations: plan.deallocations)
-    itinerary.steps.reserveCapacity(statementCount + 2 * parts.count + plan.preparations.count + 2)
+    itinerary.steps.reserveCapacity(statements.count + 2 * parts.count + plan.preparations.count + 2)
     if beginText != nil { itinerary.steps.append(.begin) }
     if plan.forgetsAll { itinerary.steps.append(.deallocateAll) }
     for index in plan.deallocations.indices { itinerary.steps.append(.deallocate(index)) }
     var preparations = plan.preparations[...]
     var inForce: [PostgresBatch.Setting] = []
-    for number in parts.indices {
-      if parts[number].settings != inForce { Self.append(parts[number].settings, after: &inForce, to: &itinerary) }
-      for index in parts[number].range {
-        let place = Place(part: number, index: index)
+    for part in parts {
+      if part.settings != inForce { Self.append(part.settings, after: &inForce, to: &itinerary) }
+      for index in part.range {
         if preparations.first == index {
           preparations.removeFirst()
-          itinerary.steps.append(.prepare(place))
+          itinerary.steps.append(.prepare(index))
         }
-        itinerary.steps.append(.statement(place, plan.use(of: index)))
+        itinerary.steps.append(.statement(index, plan.use(of: index)))
       }
     }
     if beginText != nil { itinerary.steps.append(.commit) }

@@ -48,8 +48,7 @@ struct PreparedStatements {
   /// Works out what to send.
   /// - Throws: `invalidParameter` when one name stands for two texts.
   mutating func plan(_ statements: [PostgresStatement]) throws(PostgresError) -> Plan {
-    var last = (name: "", text: "")
-    if areReady(statements, &last) { return Plan() }
+    if areReady(statements) { return Plan() }
     var plan = Plan()
     var pending: [String: String] = [:]
     var keeping = Set<String>()
@@ -97,21 +96,11 @@ struct PreparedStatements {
     return plan
   }
 
-  /// As for a list, for all statements of a transaction.
-  mutating func plan(_ transaction: PipelinedTransaction) throws(PostgresError) -> Plan {
-    var last = (name: "", text: "")
-    if transaction.parts.allSatisfy({ areReady($0.statements, &last) }) { return Plan() }
-    return try plan(transaction.parts.flatMap(\.statements))
-  }
-
   /// Whether all statements are prepared as they are, which is how nearly every batch finds them.
-  /// - Parameters:
-  ///   - statements: the statements.
-  ///   - last: the one looked at before, since neighbours mostly share the statement, and then the very string.
-  /// - Returns: `false` where anything is to be sent first.
-  private mutating func areReady(_ statements: [PostgresStatement], _ last: inout (name: String, text: String)) -> Bool
-  {
+  private mutating func areReady(_ statements: [PostgresStatement]) -> Bool {
     guard limit > 0 else { return false }
+    // The one looked at before, since neighbours mostly share the statement, and then the very string.
+    var last = (name: "", text: "")
     for place in statements.indices {
       if !last.name.isEmpty, statements[place].name == last.name, statements[place].text == last.text { continue }
       let statement = statements[place]

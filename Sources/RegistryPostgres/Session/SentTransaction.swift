@@ -16,6 +16,6 @@ struct SentTransaction: Sendable {
     self.transaction = transaction
     self.itinerary = itinerary
     machine = PipelineStateMachine(itinerary.steps, isImplicit: transaction.beginText == nil)
-    results.reserveCapacity(transaction.statementCount)
+    results.reserveCapacity(transaction.statements.count)
   }
 }

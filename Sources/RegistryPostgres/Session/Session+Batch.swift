@@ -44,9 +44,9 @@ extension Session {
     try await flush()
     while !sent.isRead {
       if PQisBusy(handle.pointer) == 0 {
-        try take(PQgetResult(handle.pointer).map(PostgresResult.init), &sent)
+        try take(PQgetResult(handle.pointer).map(PostgresResult.init), from: handle.pointer, &sent)
       } else {
-        try take(try await nextResult(), &sent)
+        try take(try await nextResult(), from: handle.pointer, &sent)
       }
     }
     if let result = sent.error, let step = sent.machine.failedStep {
@@ -54,7 +54,7 @@ extension Session {
       let mayHaveCommitted = step == .commit || PQresultErrorField(result.pointer, CInt(UInt8(ascii: "C"))) == nil
       var error = failure(result, mayHaveCommitted: mayHaveCommitted)
       error.statementIndex = step.statementIndex
-      error.statementName = step.statementIndex.flatMap { sent.transaction.statementName(at: $0) }
+      error.statementName = step.statementIndex.flatMap { sent.transaction.statements[$0].name }
       settle(wasCancelledByServer: error.sqlState == .queryCanceled)
       noteRefusal(error)
       try? await leavePipeline()
@@ -67,7 +67,7 @@ extension Session {
 
   /// Sends everything, the sync included, as far as the socket takes it.
   func send(_ transaction: PipelinedTransaction) throws(PostgresError) -> SentTransaction {
-    try send(transaction, transaction.itinerary(try prepared.plan(transaction)))
+    try send(transaction, transaction.itinerary(try prepared.plan(transaction.statements)))
   }
 
   private func send(
@@ -78,9 +78,7 @@ extension Session {
         .unsupported, "a transaction stands open on this connection; run the batch outside it")
     }
     guard PQenterPipelineMode(handle.pointer) == 1 else { throw sendFailure() }
-    let isSent =
-      itinerary.steps.allSatisfy { send($0, itinerary, transaction) } && PQpipelineSync(handle.pointer) == 1
-    guard isSent else {
+    guard Self.send(itinerary, transaction, on: handle.pointer, &buffer), PQpipelineSync(handle.pointer) == 1 else {
       // Half a pipeline cannot be taken back; without its COMMIT and sync it has no effect.
       let error = sendFailure()
       handle.finish()
@@ -89,37 +87,43 @@ extension Session {
     return SentTransaction(transaction, itinerary)
   }
 
-  private func send(_ step: Step, _ itinerary: Itinerary, _ transaction: PipelinedTransaction) -> Bool {
-    let connection = handle.pointer
+  /// All steps in one call, because each look at what an actor holds costs about as much as a step of libpq's.
+  private static func send(
+    _ itinerary: Itinerary, _ transaction: PipelinedTransaction, on connection: OpaquePointer?,
+    _ buffer: inout ParameterBuffer
+  ) -> Bool {
     func command(_ text: String) -> Bool {
       PQsendQueryParams(connection, text, 0, nil, nil, nil, nil, 0) == 1
     }
-    switch step {
-    case .begin: return command(transaction.beginText ?? "BEGIN")
-    case .setting(let index): return command(itinerary.commands[index])
-    case .deallocateAll: return command("DEALLOCATE ALL")
-    case .deallocate(let index): return command(deallocation(itinerary.deallocations[index]))
-    case .prepare(let place):
-      let statement = transaction[place]
-      return PQsendPrepare(connection, statement.name, statement.text, 0, nil) == 1
-    case .statement(let place, let use):
-      return send(
-        transaction.parts[place.part].statements[place.index - transaction.parts[place.part].range.lowerBound], use)
-    case .commit: return command("COMMIT")
+    for step in itinerary.steps {
+      let isSent =
+        switch step {
+        case .begin: command(transaction.beginText ?? "BEGIN")
+        case .setting(let index): command(itinerary.commands[index])
+        case .deallocateAll: command("DEALLOCATE ALL")
+        case .deallocate(let index): command(deallocation(itinerary.deallocations[index]))
+        case .prepare(let index):
+          PQsendPrepare(connection, transaction.statements[index].name, transaction.statements[index].text, 0, nil) == 1
+        case .statement(let index, let use): buffer.send(transaction.statements[index], use, on: connection)
+        case .commit: command("COMMIT")
+        }
+      guard isSent else { return false }
     }
+    return true
   }
 
-  /// Takes in the next answer.
-  func take(_ result: PostgresResult?, _ sent: inout SentTransaction) throws(PostgresError) {
+  /// Takes in the next answer from the session's connection, which its callers have at hand.
+  func take(
+    _ result: consuming PostgresResult?, from connection: OpaquePointer?, _ sent: inout SentTransaction
+  ) throws(PostgresError) {
     // The server's last word is read before the end of the stream is.
-    let isBroken = handle.isBroken || result?.endsSession == true
+    let isBroken = PQstatus(connection) == CONNECTION_BAD || result?.endsSession == true
     switch sent.machine.received(Self.kind(of: result), isBroken: isBroken) {
     case .goOn: break
     case .keep: sent.kept = result
     case .keepError: sent.error = result
     case .note(let step):
-      if let kept = sent.kept { try note(kept, step, &sent) }
-      sent.kept = nil
+      if let answer = sent.kept.take() { try note(answer, step, &sent) }
     case .finish: sent.isRead = true
     case .giveUp: throw unanswered()
     case .refuseCopy:
@@ -141,14 +145,14 @@ extension Session {
   }
 
   private func note(
-    _ answer: PostgresResult, _ step: Step, _ sent: inout SentTransaction
+    _ answer: consuming PostgresResult, _ step: Step, _ sent: inout SentTransaction
   ) throws(PostgresError) {
     switch step {
     case .begin, .setting: break
+    case .statement: sent.results.append(answer)
     case .deallocateAll: prepared.forgotAll()
     case .deallocate(let index): prepared.deallocated(sent.itinerary.deallocations[index])
-    case .prepare(let place): prepared.prepared(sent.transaction[place])
-    case .statement: sent.results.append(answer)
+    case .prepare(let index): prepared.prepared(sent.transaction.statements[index])
     case .commit:
       if handle.notices.current.contains(.noTransaction) {
         handle.finish()

@@ -82,7 +82,7 @@ extension Session {
         }
         guard meter.read(from: handle) == 1, !isTooLarge else { return }
       } else {
-        try take(PQgetResult(connection).map(PostgresResult.init), &sent)
+        try take(PQgetResult(connection).map(PostgresResult.init), from: connection, &sent)
       }
     }
   }

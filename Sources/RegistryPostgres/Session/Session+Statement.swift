@@ -43,7 +43,7 @@ extension Session {
     do throws(PostgresError) {
       let use = try await prepare(statement)
       try goOn()
-      guard send(statement, use) else { throw sendFailure() }
+      guard buffer.send(statement, use, on: handle.pointer) else { throw sendFailure() }
       let results = try await collect()
       guard let result = results.last else {
         throw PostgresError(.protocolViolation, "the server ended the statement without a result")
@@ -66,7 +66,7 @@ extension Session {
       prepared.forgotAll()
     }
     for name in plan.deallocations {
-      guard PQsendQuery(handle.pointer, deallocation(name)) == 1 else { throw sendFailure() }
+      guard PQsendQuery(handle.pointer, Self.deallocation(name)) == 1 else { throw sendFailure() }
       _ = try await collect()
       prepared.deallocated(name)
     }
@@ -85,20 +85,7 @@ extension Session {
     prepared.refused(name, isKnownToServer: error.sqlState != .invalidSQLStatementName)
   }
 
-  /// Hands one statement to libpq, which buffers it.
-  func send(_ statement: PostgresStatement, _ use: PreparedStatements.Use) -> Bool {
-    let connection = handle.pointer
-    return buffer.withPointers(to: statement.parameters) { count, values, lengths, formats in
-      // Handed over as it lies in memory: a String that is passed to C as an argument is copied to the heap first.
-      if use == .named, let name = statement.name {
-        name.withCString { PQsendQueryPrepared(connection, $0, count, values, lengths, formats, 0) } == 1
-      } else {
-        statement.text.withCString { PQsendQueryParams(connection, $0, count, nil, values, lengths, formats, 0) } == 1
-      }
-    }
-  }
-
-  func deallocation(_ name: String) -> String {
+  static func deallocation(_ name: String) -> String {
     "DEALLOCATE \"\(name.replacing("\"", with: "\"\""))\""
   }
 

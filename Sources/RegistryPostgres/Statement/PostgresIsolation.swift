@@ -7,7 +7,7 @@ public struct PostgresIsolation: Sendable, Hashable {
   }
 
   private var level: Level?
-  private var isReadOnly = false
+  private(set) var isReadOnly = false
 
   private init(_ level: Level?) {
     self.level = level

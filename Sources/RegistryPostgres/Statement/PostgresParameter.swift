@@ -27,6 +27,15 @@ public struct PostgresParameter: Sendable, Hashable {
     self.storage = text.map(Storage.text) ?? .null
   }
 
+  /// How many bytes of a message the value takes.
+  var byteCount: Int {
+    switch storage {
+    case .null: 0
+    case .text(let text): text.utf8.count
+    case .bytes(let bytes): bytes.count
+    }
+  }
+
   /// The value as SQL would write it, bytes as `\x…`; nil for NULL. For those who measure what is sent, never for a log.
   package var literal: String? {
     switch storage {
@@ -67,7 +76,7 @@ public struct PostgresParameter: Sendable, Hashable {
   /// - Returns: the parameter.
   public static func bool(_ value: Bool?) -> PostgresParameter { .init(text: value.map { $0 ? "t" : "f" }) }
 
-  /// A bytea.
+  /// A bytea; as a statement's parameter also a value of another type, in PostgreSQL's binary format.
   /// - Parameter value: the bytes, NUL included, sent as they are; `nil` for NULL.
   /// - Returns: the parameter.
   public static func bytes(_ value: [UInt8]?) -> PostgresParameter { .init(value.map(Storage.bytes) ?? .null) }

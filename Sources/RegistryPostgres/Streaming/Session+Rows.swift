@@ -44,7 +44,7 @@ extension Session {
     do throws(PostgresError) {
       let use = try await prepare(statement)
       try goOn()
-      guard send(statement, use) else { throw sendFailure() }
+      guard buffer.send(statement, use, on: handle.pointer) else { throw sendFailure() }
       guard PQsetSingleRowMode(handle.pointer) == 1 else {
         handle.finish()
         throw PostgresError(.protocolViolation, "libpq refused to hand out rows one by one")

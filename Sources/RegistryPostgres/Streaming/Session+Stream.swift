@@ -63,37 +63,59 @@ extension Session {
   /// - Parameter isCopyingOut: whether COPY data is to come before the next result.
   /// - Throws: `closed`, and when the grace period was over first.
   func breakOff(isCopyingOut: Bool) async throws(PostgresError) {
-    var isCopyingOut = isCopyingOut
+    var rest = Rest(isCopyingOut: isCopyingOut)
+    var wasAsked = interruption != nil
     // The rest may be there already; then there is nothing to cancel.
-    if isAllHere(&isCopyingOut) { return }
-    await sendCancelRequest()
-    var wasCancelled = false
-    while true {
-      if isCopyingOut {
-        while try await nextCopyData() != nil {}
+    if !takeWhatIsHere(&rest) {
+      if !rest.hasFailed {
+        await sendCancelRequest()
+        wasAsked = true
       }
-      guard let result = try await nextResult() else { break }
-      isCopyingOut = PQresultStatus(result.pointer) == PGRES_COPY_OUT
-      if sqlState(of: result) == .queryCanceled { wasCancelled = true }
+      var isAtEnd = false
+      while !isAtEnd {
+        if rest.isCopyingOut {
+          while try await nextCopyData() != nil {}
+        }
+        let result = try await nextResult()
+        isAtEnd = result == nil
+        if let result { note(result, &rest) }
+      }
     }
     // A request that came too late could hit the next statement.
-    if !wasCancelled { retire() }
+    if wasAsked, !rest.wasCancelled { retire() }
+  }
+
+  /// How far the rest of a stream has been read.
+  private struct Rest {
+    /// Whether COPY data is to come before the next result.
+    var isCopyingOut: Bool
+    /// Whether the statement has failed, so that only the end of the conversation is still to come.
+    var hasFailed = false
+    /// Whether the server said that it was cancelled.
+    var wasCancelled = false
+  }
+
+  private func note(_ result: PostgresResult, _ rest: inout Rest) {
+    let status = PQresultStatus(result.pointer)
+    rest.isCopyingOut = status == PGRES_COPY_OUT
+    if status == PGRES_FATAL_ERROR { rest.hasFailed = true }
+    if sqlState(of: result) == .queryCanceled { rest.wasCancelled = true }
   }
 
   /// Throws away what can be had without waiting.
   /// - Returns: whether that was the end of the conversation.
-  private func isAllHere(_ isCopyingOut: inout Bool) -> Bool {
+  private func takeWhatIsHere(_ rest: inout Rest) -> Bool {
     while true {
-      while isCopyingOut {
+      while rest.isCopyingOut {
         switch takeCopyData() {
         case .data?: continue
-        case .end?: isCopyingOut = false
+        case .end?: rest.isCopyingOut = false
         case nil: return false
         }
       }
       guard PQisBusy(handle.pointer) == 0 else { return false }
       guard let result = PQgetResult(handle.pointer).map(PostgresResult.init) else { return true }
-      isCopyingOut = PQresultStatus(result.pointer) == PGRES_COPY_OUT
+      note(result, &rest)
     }
   }
 

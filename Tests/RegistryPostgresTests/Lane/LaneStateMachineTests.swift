@@ -7,7 +7,7 @@ import Testing
 @Suite struct LaneStateMachineTests {
   typealias Machine = NumberedLane
 
-  private let start = ContinuousClock.now
+  private let start = LaneInstant.now
 
   private func machine(waiting: Int = 10, callers: Int = 4, connections: Int = 1) -> Machine {
     Machine(
@@ -64,6 +64,22 @@ import Testing
     _ = machine.start(now: start)
     #expect(machine.opened(1, now: start) == [.start(1, 1, [1])])
     #expect(machine.ended(1, .committed, isReusable: true, jitter: 0, now: start).last == .start(1, 2, [2, 3]))
+  }
+
+  @Test func aCrowdOfReadsTravelsInBlocks() {
+    var machine = Machine(
+      limits: .init(
+        connections: 1, maximumWaiting: 1000, maximumWaitingBytes: 1 << 20, batchCallers: 256, batchStatements: 1024,
+        batchBytes: 1 << 20, outageTolerance: .seconds(1)))
+    var demand = demand()
+    demand.messageBytes = 90
+    for id in 1...200 { _ = machine.submit(UInt64(id), demand, reads: true, now: start) }
+    _ = machine.start(now: start)
+    #expect(machine.opened(1, now: start) == [.start(1, 1, Array(1...89))])
+    let next = machine.ended(1, .committed, isReusable: true, jitter: 0, now: start).last
+    #expect(next == .start(1, 2, Array(90...178)))
+    let last = machine.ended(2, .committed, isReusable: true, jitter: 0, now: start).last
+    #expect(last == .start(1, 3, Array(179...200)))
   }
 
   @Test func callersOfABatchStandInTheOrderOfTheirKeys() {
@@ -206,6 +222,8 @@ import Testing
   private func lonely(connections: Int = 1) -> Machine {
     var machine = running(machine(connections: connections))
     for id in 1...4 {
+      let early = machine.takeAlone(UInt64(id), demand(), on: 1, now: start)
+      #expect(early == nil, "nobody knows yet that it is alone")
       _ = machine.submit(UInt64(id), demand(), now: start)
       _ = machine.ended(UInt64(id), .committed, isReusable: true, jitter: 0, now: start)
     }
@@ -235,8 +253,10 @@ import Testing
 
   @Test func aLoneCallerThatMustBeLookedAfterIsSubmitted() {
     var machine = lonely()
-    let late = machine.takeAlone(5, demand(until: 0), now: start)
-    #expect(late == nil, "its time is over")
+    let late = machine.takeAlone(5, demand(until: 35), now: start + .seconds(40))
+    #expect(late == nil, "its time is over, though the alarm has not rung yet")
+    let elsewhere = machine.takeAlone(5, demand(), on: 2, now: start)
+    #expect(elsewhere == nil, "there is no such connection")
     let hasty = machine.takeAlone(5, demand(until: 29), now: start)
     #expect(hasty == nil, "the alarm rings too late for it")
     let taken = machine.takeAlone(5, demand(), now: start)
@@ -248,6 +268,36 @@ import Testing
     #expect(machine.drain(now: start) == [.close(1), .finish])
     let last = machine.takeAlone(6, demand(), now: start)
     #expect(last == nil)
+  }
+
+  @Test func aLoneCallerIsTheLastOfALaneThatDrains() {
+    var machine = lonely()
+    let taken = machine.takeAlone(5, demand(), now: start)
+    #expect(taken != nil)
+    #expect(machine.drain(now: start) == [])
+    let isOver = machine.endedAlone(5, now: start)
+    #expect(!isOver, "the connection is to be closed")
+    #expect(
+      machine.ended(5, .committed, isReusable: true, jitter: 0, now: start)
+        == [.deliver(5, position: 0), .close(1), .finish])
+  }
+
+  @Test func whereAConnectionIsMissingALoneCallerSeesToIt() {
+    var machine = machine(connections: 2)
+    _ = machine.start(now: start)
+    _ = machine.opened(1, now: start)
+    _ = machine.openingFailed(2, isPermanent: false, jitter: 0, now: start)
+    for id in 1...4 {
+      _ = machine.submit(UInt64(id), demand(), now: start)
+      _ = machine.ended(UInt64(id), .committed, isReusable: true, jitter: 0, now: start)
+    }
+    let taken = machine.takeAlone(5, demand(), now: start)
+    #expect(taken != nil)
+    let isOver = machine.endedAlone(5, now: start + .seconds(1))
+    #expect(!isOver)
+    #expect(
+      machine.ended(5, .committed, isReusable: true, jitter: 0, now: start + .seconds(1))
+        == [.deliver(5, position: 0), .open(3)])
   }
 
   @Test func aLoneCallersConnectionIsReplacedPastItsLifetime() {
@@ -284,7 +334,7 @@ import Testing
     var next: UInt64 = 1
     if Bool.random(using: &random) { model.apply(machine.start(now: now)) }
     for _ in 0..<400 {
-      now += .milliseconds(Int.random(in: 0...100, using: &random))
+      now = now + .milliseconds(Int.random(in: 0...100, using: &random))
       switch Int.random(in: 0..<100, using: &random) {
       case 0..<45:
         let demand = LaneCaller.Demand(
@@ -328,7 +378,7 @@ import Testing
     }
     model.apply(Bool.random(using: &random) ? machine.drain(now: now) : machine.terminate())
     for _ in 0..<1000 where machine.phase != .finished {
-      now += .milliseconds(50)
+      now = now + .milliseconds(50)
       for id in model.running.keys.sorted() { model.end(id, &machine, &random, now) }
       for id in model.held.sorted() { model.release(id, &machine) }
       for id in model.opening.sorted() {
@@ -369,7 +419,7 @@ private struct LaneModel {
   }
 
   mutating func end(
-    _ id: UInt64, _ machine: inout NumberedLane, _ random: inout SeededGenerator, _ now: ContinuousClock.Instant
+    _ id: UInt64, _ machine: inout NumberedLane, _ random: inout SeededGenerator, _ now: LaneInstant
   ) {
     guard let batch = running.removeValue(forKey: id) else { return }
     if isCalm, Bool.random(using: &random), machine.endedAlone(id, now: now) {

@@ -12,7 +12,7 @@ struct NumberedLane {
     case abandon(UInt64, UInt64)
     case open(UInt64)
     case close(UInt64)
-    case setAlarm(ContinuousClock.Instant)
+    case setAlarm(LaneInstant)
     case finish
   }
 
@@ -26,29 +26,31 @@ struct NumberedLane {
   var phase: LaneStateMachine.Phase { machine.phase }
   var waitingCount: Int { machine.waitingCount }
 
-  mutating func start(now: ContinuousClock.Instant) -> [Action] { machine.start(now: now).flatMap(Self.numbered) }
+  mutating func start(now: LaneInstant) -> [Action] { machine.start(now: now).flatMap(Self.numbered) }
 
   mutating func submit(
-    _ id: Caller, _ demand: LaneCaller.Demand, now: ContinuousClock.Instant
+    _ id: Caller, _ demand: LaneCaller.Demand, reads: Bool = false, now: LaneInstant
   ) -> (LaneStateMachine.Refusal?, [Action]) {
-    let request = LaneRequest(unchecked: PostgresBatch(statements: []))
-    let caller = LaneCaller(id: id, demand, request)
+    let caller = LaneCaller(id: id, demand, .batch(PostgresBatch(statements: [])))
+    caller.onlyReads = reads
     callers[id] = caller
     let (refusal, actions) = machine.submit(caller, now: now)
     return (refusal, actions.flatMap(Self.numbered))
   }
 
-  /// The connection and the batch.
+  /// The connection and the batch; the connection is the one that the machine names, unless another is asked for.
   mutating func takeAlone(
-    _ id: Caller, _ demand: LaneCaller.Demand, now: ContinuousClock.Instant
+    _ id: Caller, _ demand: LaneCaller.Demand, on other: UInt64? = nil, now: LaneInstant
   ) -> (connection: UInt64, batch: UInt64)? {
-    let caller = LaneCaller(id: id, demand, LaneRequest(unchecked: PostgresBatch(statements: [])))
-    guard let taken = machine.takeAlone(caller, now: now) else { return nil }
+    let caller = LaneCaller(id: id, demand, .batch(PostgresBatch(statements: [])))
+    guard let connection = other ?? machine.loneConnection,
+      let batch = machine.take(connection, alone: caller, now: now)
+    else { return nil }
     callers[id] = caller
-    return (taken.connection, taken.batch)
+    return (connection, batch)
   }
 
-  mutating func endedAlone(_ id: UInt64, now: ContinuousClock.Instant) -> Bool {
+  mutating func endedAlone(_ id: UInt64, now: LaneInstant) -> Bool {
     machine.endedAlone(id, now: now)
   }
 
@@ -56,19 +58,19 @@ struct NumberedLane {
     callers[id].map { machine.cancel($0).flatMap(Self.numbered) } ?? []
   }
 
-  mutating func opened(_ id: UInt64, now: ContinuousClock.Instant) -> [Action] {
+  mutating func opened(_ id: UInt64, now: LaneInstant) -> [Action] {
     machine.opened(id, now: now).flatMap(Self.numbered)
   }
 
   mutating func openingFailed(
-    _ id: UInt64, isPermanent: Bool, jitter: Double, now: ContinuousClock.Instant
+    _ id: UInt64, isPermanent: Bool, jitter: Double, now: LaneInstant
   ) -> [Action] {
     machine.openingFailed(id, isPermanent: isPermanent, jitter: jitter, now: now).flatMap(Self.numbered)
   }
 
   mutating func ended(
     _ id: UInt64, _ outcome: LaneStateMachine.Outcome, isReusable: Bool, holds: Bool = false, jitter: Double,
-    now: ContinuousClock.Instant
+    now: LaneInstant
   ) -> [Action] {
     machine.ended(id, outcome, isReusable: isReusable, holds: holds, jitter: { jitter }, now: now).flatMap(
       Self.numbered)
@@ -76,11 +78,11 @@ struct NumberedLane {
 
   mutating func released(_ id: UInt64) -> [Action] { machine.released(id).flatMap(Self.numbered) }
 
-  mutating func timePassed(now: ContinuousClock.Instant) -> [Action] {
+  mutating func timePassed(now: LaneInstant) -> [Action] {
     machine.timePassed(now: now).flatMap(Self.numbered)
   }
 
-  mutating func drain(now: ContinuousClock.Instant) -> [Action] { machine.drain(now: now).flatMap(Self.numbered) }
+  mutating func drain(now: LaneInstant) -> [Action] { machine.drain(now: now).flatMap(Self.numbered) }
 
   mutating func terminate() -> [Action] { machine.terminate().flatMap(Self.numbered) }
 

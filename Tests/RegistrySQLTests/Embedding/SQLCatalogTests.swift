@@ -205,4 +205,11 @@ struct SQLCatalogTests {
     #expect(rendered.contains("##\"\"\"\nSELECT '\"\"\"#', E'\\n', '\\#(x)'\n\"\"\"##"))
     #expect(rendered.contains("all: [NamedStatement] = [\n    `default`,"))
   }
+
+  @Test("a text that is no part of the product is held unchanged, under the name of its file")
+  func texts() {
+    let file = SQLFile(name: "by_key.sql", path: "by_key.sql", bytes: Array("-- a\nSELECT '\\#';\n".utf8))
+    let rendered = SwiftRenderer.texts(of: [file], as: "Texts")
+    #expect(rendered.contains("enum Texts {\n  static let byKey = ##\"\"\"\n-- a\nSELECT '\\#';\n\n\"\"\"##\n}"))
+  }
 }

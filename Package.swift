@@ -45,6 +45,7 @@ let package = Package(
       dependencies: ["EmbedSQLParsing"],
       swiftSettings: settings),
     .plugin(name: "EmbedSQL", capability: .buildTool(), dependencies: ["EmbedSQLTool"]),
+    .plugin(name: "EmbedBenchmarkSQL", capability: .buildTool(), dependencies: ["EmbedSQLTool"]),
     .target(
       name: "RegistrySQL",
       dependencies: [.product(name: "Crypto", package: "swift-crypto")],
@@ -165,7 +166,8 @@ let package = Package(
         .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
       ],
       path: "Benchmarks/Driver/DriverBenchmark",
-      swiftSettings: settings),
+      swiftSettings: settings,
+      plugins: ["EmbedBenchmarkSQL"]),
 
     .executableTarget(
       name: "ExampleHummingbirdApp",

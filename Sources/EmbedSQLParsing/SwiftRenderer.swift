@@ -17,7 +17,7 @@ public struct SwiftRenderer {
         public static let \(SQLName.swiftIdentifier(statement.name)) = NamedStatement(
           name: "\(statement.name)", role: .\(statement.role), isReadOnly: \(statement.isReadOnly),
           isLong: \(statement.isLong), isRepeatable: \(statement.isRepeatable),
-          parameterCount: \(statement.parameterCount), text: \(literal(statement.text)))
+          parameterCount: \(statement.parameterCount), text: \(Self.literal(statement.text)))
 
 
       """
@@ -43,7 +43,7 @@ public struct SwiftRenderer {
           Migration(
             number: \(migration.number), name: "\(migration.name)", isBreaking: \(migration.isBreaking),
             isTransactional: \(migration.isTransactional),
-            statements: [\(migration.statements.map { "\n" + literal($0) + "," }.joined())
+            statements: [\(migration.statements.map { "\n" + Self.literal($0) + "," }.joined())
             ]),
 
       """
@@ -61,6 +61,26 @@ public struct SwiftRenderer {
       """
   }
 
+  /// The source of an enumeration that holds the text of each file, unchecked, for SQL that is no part of the product.
+  ///
+  /// - Parameters:
+  ///   - files: What to embed, UTF-8; the names of the texts are those of the files.
+  ///   - name: The enumeration's name.
+  /// - Returns: The source; a text is a literal, which costs nobody who shares it a count of references.
+  public static func texts(of files: [SQLFile], as name: String) -> String {
+    let members = files.map { file in
+      let identifier = SQLName.swiftIdentifier(String(file.name.prefix { $0 != "." }))
+      return "  static let \(identifier) = \(literal(String(decoding: file.bytes, as: UTF8.self)))\n"
+    }
+    return """
+      // Made by the EmbedBenchmarkSQL plugin from sql/benchmarks; edit those files.
+
+      enum \(name) {
+      \(members.joined())}
+
+      """
+  }
+
   private func documentation(of statement: StatementSource) -> String {
     let words = statement.documentation.filter { !$0.isEmpty }
     let lines = words.isEmpty ? ["The statement `\(statement.name)`."] : words
@@ -68,7 +88,7 @@ public struct SwiftRenderer {
   }
 
   /// A raw literal with as many `#` as the text needs to stand in it unchanged.
-  private func literal(_ text: String) -> String {
+  private static func literal(_ text: String) -> String {
     var hashes = "#"
     while text.contains("\"\"\"" + hashes) || text.contains("\\" + hashes) { hashes += "#" }
     return "\(hashes)\"\"\"\n\(text)\n\"\"\"\(hashes)"

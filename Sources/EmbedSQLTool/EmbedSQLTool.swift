@@ -1,12 +1,19 @@
 import EmbedSQLParsing
 import Foundation
 
-/// Reads the `sql` folder, checks it, and writes the Swift that embeds it: `EmbedSQLTool SQL-FOLDER OUTPUT-FOLDER`.
+/// Reads the `sql` folder, checks it, and writes the Swift that embeds it: `EmbedSQLTool SQL-FOLDER OUTPUT-FOLDER`. Or
+/// embeds single files as they are: `EmbedSQLTool --texts ENUMERATION OUTPUT-FILE SQL-FILE …`.
 @main struct EmbedSQLTool {
   static func main() {
-    let arguments = CommandLine.arguments.dropFirst()
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    if arguments.first == "--texts", arguments.count > 3 {
+      return embed(arguments[3...], as: arguments[1], in: arguments[2])
+    }
     guard arguments.count == 2, let folder = arguments.first, let output = arguments.last else {
-      return fail(["usage: EmbedSQLTool SQL-FOLDER OUTPUT-FOLDER"])
+      return fail([
+        "usage: EmbedSQLTool SQL-FOLDER OUTPUT-FOLDER",
+        "       EmbedSQLTool --texts ENUMERATION OUTPUT-FILE SQL-FILE …",
+      ])
     }
     do {
       let root = URL(filePath: folder)
@@ -24,12 +31,25 @@ import Foundation
     }
   }
 
+  private static func embed(_ paths: ArraySlice<String>, as name: String, in output: String) {
+    do {
+      let files = try paths.map { try file(URL(filePath: $0)) }
+      try write(SwiftRenderer.texts(of: files, as: name), to: URL(filePath: output))
+    } catch {
+      fail(["error: cannot embed \(paths.joined(separator: ", ")): \(error)"])
+    }
+  }
+
   /// The `.sql` files of a folder; a folder that is not there has none.
   private static func files(in folder: URL) throws -> [SQLFile] {
     guard FileManager.default.fileExists(atPath: folder.path) else { return [] }
     return try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
       .filter { $0.pathExtension == "sql" }
-      .map { SQLFile(name: $0.lastPathComponent, path: $0.path, bytes: Array(try Data(contentsOf: $0))) }
+      .map(file)
+  }
+
+  private static func file(_ location: URL) throws -> SQLFile {
+    SQLFile(name: location.lastPathComponent, path: location.path, bytes: Array(try Data(contentsOf: location)))
   }
 
   private static func write(_ text: String, to file: URL) throws {

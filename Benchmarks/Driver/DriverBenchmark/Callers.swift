@@ -1,27 +1,26 @@
-/// Concurrent tasks, each in a closed loop.
+/// Concurrent tasks, each with a caller of its own.
 struct Callers {
   let count: Int
   let seed: UInt64
 
-  typealias Call = @Sendable (inout KeyGenerator) async throws -> Void
-
   /// - Parameters:
   ///   - window: when to measure.
-  ///   - makeCall: called once by each task for what it does again and again.
+  ///   - makeCaller: called once by each task.
   /// - Returns: the latencies of all tasks.
   /// - Throws: what a call throws.
-  func run(_ window: Window, _ makeCall: @escaping @Sendable () -> Call) async throws -> Measurement {
+  func run<Each: Caller>(
+    _ window: Window, _ makeCaller: @escaping @Sendable (KeyGenerator) -> Each
+  ) async throws -> Measurement {
     let clock = window.start()
     let watch = Task { await clock.watch() }
     let latencies = try await withThrowingTaskGroup(of: [UInt32].self) { group in
       for index in 0..<count {
         group.addTask {
-          let call = makeCall()
-          var generator = KeyGenerator(seed: seed &+ UInt64(index) &* 7919)
+          var caller = makeCaller(KeyGenerator(seed: seed &+ UInt64(index) &* 7919))
           var latencies: [UInt32] = []
           var before = Window.Instants.now
           while before < clock.end {
-            try await call(&generator)
+            try await caller.call()
             let after = Window.Instants.now
             if before >= clock.begin, after <= clock.end { latencies.append(Measurement.latency(after - before)) }
             before = after

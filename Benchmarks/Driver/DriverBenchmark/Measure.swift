@@ -15,7 +15,7 @@ struct Measure: AsyncParsableCommand {
   }
 
   @Option(help: "A libpq URL or keyword list.") var connection: String
-  @Option(help: "The file that holds the statement.") var statement: String
+  @Option(help: "The file that holds the statement, which must be the one that was built in.") var statement: String
   @Option(help: "select, upsert, read or intake.") var workload: Workload
   @Option(help: "lane, pool or threads.") var mode = Mode.lane
   @Option(help: "How many callers at once.") var tasks = 64
@@ -28,8 +28,10 @@ struct Measure: AsyncParsableCommand {
   @Option(help: "How long a thread may be held to wait for an answer, in microseconds.") var directWait: Int?
 
   func run() async throws {
-    let text = try String(contentsOfFile: statement, encoding: .utf8)
-    let work = Work(workload: workload, text: text, rows: rows)
+    let work = Work(workload: workload, rows: rows)
+    guard try String(contentsOfFile: statement, encoding: .utf8) == work.text else {
+      throw ValidationError("\(statement) is not what this program was built with: build it again")
+    }
     let window = Window(warmup: .seconds(warmup), length: .seconds(seconds))
     let measurement: Measurement
     switch mode {
@@ -41,10 +43,7 @@ struct Measure: AsyncParsableCommand {
       var configuration = PostgresPool.Configuration(connection, role: role)
       configuration.maximumConnections = connections
       measurement = try await PostgresPool.withPool(configuration, logger: Self.logger) { pool in
-        try await Callers(count: tasks, seed: seed).run(window) {
-          let work = work.copied
-          return { try await work.run(&$0, on: pool) }
-        }
+        try await measure(work, on: pool, window)
       }
     case .lane:
       var configuration = PostgresLane.Configuration(connection, role: role)
@@ -52,13 +51,20 @@ struct Measure: AsyncParsableCommand {
       configuration.repeatsAfterLoss = true
       if let directWait { configuration.directWait = .microseconds(directWait) }
       measurement = try await PostgresLane.withLane(configuration, logger: Self.logger) { lane in
-        try await Callers(count: tasks, seed: seed).run(window) {
-          let work = work.copied
-          return { try await work.run(&$0, on: lane) }
-        }
+        try await measure(work, on: lane, window)
       }
     }
     FileHandle.standardOutput.write(try JSONEncoder().encode(measurement.report) + Data("\n".utf8))
+  }
+
+  private func measure(
+    _ work: Work, on executor: some PostgresExecutor & PostgresBatchExecutor, _ window: Window
+  ) async throws -> Measurement {
+    let callers = Callers(count: tasks, seed: seed)
+    if workload == .read {
+      return try await callers.run(window) { ReadCaller(work: work, executor: executor, generator: $0) }
+    }
+    return try await callers.run(window) { StatementCaller(work: work, executor: executor, generator: $0) }
   }
 
   /// The intake through the registry itself: its lanes, its settings, as the service has them.
@@ -72,7 +78,7 @@ struct Measure: AsyncParsableCommand {
       group.addTask { try await registry.run() }
       defer { group.cancelAll() }
       return try await Callers(count: tasks, seed: seed).run(window) {
-        { try await Work.takeIn(&$0, registry) }
+        IntakeCaller(registry: registry, generator: $0)
       }
     }
   }

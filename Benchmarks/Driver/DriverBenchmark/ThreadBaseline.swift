@@ -60,20 +60,25 @@ struct ThreadBaseline {
 
   private func loop(_ connection: Connection, _ generator: KeyGenerator, _ clock: Window.Instants) throws -> [UInt32] {
     var generator = generator
+    let (lengths, formats) = ([CInt(Work.tenantBytes.count), 0], [CInt(1), 0])
     var latencies: [UInt32] = []
     var before = Window.Instants.now
     while before < clock.end {
       let key = String(generator.next(upTo: work.rows))
-      let result = Work.tenant.withCString { tenant in
+      let result = Work.tenantBytes.withUnsafeBytes { tenant in
         key.withCString { key in
-          let values: [UnsafePointer<CChar>?] = [tenant, key]
-          return PQexecPrepared(connection.pointer, "bench", 2, values, nil, nil, 0)
+          let values = [tenant.baseAddress?.assumingMemoryBound(to: CChar.self), key]
+          return PQexecPrepared(connection.pointer, "bench", 2, values, lengths, formats, 0)
         }
       }
       defer { PQclear(result) }
       let status = PQresultStatus(result)
       guard status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK else {
         throw Failure(description: String(cString: PQerrorMessage(connection.pointer)))
+      }
+      if status == PGRES_TUPLES_OK {
+        guard PQntuples(result) == 1, let value = PQgetvalue(result, 0, 0) else { throw Work.Missing() }
+        _ = String(cString: value)
       }
       let after = Window.Instants.now
       if before >= clock.begin, after <= clock.end { latencies.append(Measurement.latency(after - before)) }

@@ -4,46 +4,45 @@ import RegistryPostgres
 
 /// What each caller does again and again.
 struct Work: Sendable {
-  static let tenant = "018f0000-0000-7000-8000-000000000001"
-  static let tenantID = UUID(uuidString: tenant) ?? UUID()
+  static let tenantID = UUID(uuidString: "018f0000-0000-7000-8000-000000000001") ?? UUID()
   static let tenantBytes = withUnsafeBytes(of: tenantID.uuid) { Array($0) }
 
   let workload: Measure.Workload
-  let text: String
   let rows: Int
 
-  /// The same work with strings of its own, for one task. A team writes its SQL as literals, which nobody counts by
-  /// reference; a string that no other thread counts is nearest to that.
-  var copied: Work {
-    Work(workload: workload, text: String(decoding: Array(text.utf8), as: UTF8.self), rows: rows)
+  /// A literal, as a team has its SQL: nobody counts references to it, and it is compared by its address.
+  var text: String {
+    switch workload {
+    case .select, .read, .intake: DriverStatements.driverSelect
+    case .upsert: DriverStatements.driverUpsert
+    }
+  }
+
+  /// The tenant in the form in which tokio-postgres sends it, and in memory of its own, as a request brings it.
+  static func tenantParameter() -> PostgresParameter {
+    .bytes(withUnsafeBytes(of: tenantID.uuid) { Array($0) })
+  }
+
+  /// Reads one value of the row that was found, as the peers do; nothing where the statement writes.
+  func read(_ result: PostgresResult) throws {
+    guard workload != .upsert else { return }
+    guard let row = result.rows.first else { throw Missing() }
+    _ = try row.decode("reference_id", as: String.self)
   }
 
   /// The statement for one key.
-  func statement(_ generator: inout KeyGenerator) -> PostgresStatement {
-    let key = String(generator.next(upTo: rows))
-    switch workload {
-    case .select, .read:
-      return PostgresStatement(name: "bench_select", text, [.text(Self.tenant), .text(key)])
-    case .upsert, .intake:
-      return PostgresStatement(name: "bench_upsert", text, [.text(Self.tenant), .text(key)])
-    }
-  }
-
-  func run(_ generator: inout KeyGenerator, on executor: some PostgresExecutor & PostgresBatchExecutor) async throws {
-    switch workload {
-    case .select, .upsert, .intake:
-      _ = try await executor.execute(statement(&generator))
-    case .read:
-      // As the service sends its reads: the tenant set, read-only, in the tenant's place among the callers.
-      let batch = PostgresBatch(
-        settings: [try .init("registry.tenant_id", Self.tenantID)], statements: [statement(&generator)],
-        isolation: .serverDefault.readOnly, order: .by(Self.tenantBytes))
-      _ = try await executor.execute(batch)
-    }
+  func statement(_ tenant: PostgresParameter, _ generator: inout KeyGenerator) -> PostgresStatement {
+    PostgresStatement(
+      name: workload == .upsert ? "bench_upsert" : "bench_select", text,
+      [tenant, .text(String(generator.next(upTo: rows)))])
   }
 }
 
 extension Work {
+  struct Missing: Error, CustomStringConvertible {
+    let description = "no row was found for a key: prepare as many rows as are asked for"
+  }
+
   struct Unaccepted: Error, CustomStringConvertible {
     let disposition: WebhookAnswer.Disposition
     var description: String { "an event was not accepted but taken for \(disposition)" }

@@ -32,7 +32,7 @@ struct ServerTool: Sendable {
   /// - Parameters:
   ///   - path: The absolute path of the program.
   ///   - arguments: Its arguments.
-  ///   - input: What it reads from its standard input.
+  ///   - input: What it finds on its standard input, and need not read.
   ///   - account: The account to run as; `nil` or the current one changes nothing.
   /// - Returns: What it said and how it ended.
   /// - Throws: `toolFailed` when it cannot be run at all.
@@ -62,10 +62,13 @@ struct ServerTool: Sendable {
       })
     return try await Task {
       do {
+        let input = try ToolInput.file(holding: input)
+        defer { try? input.close() }
         let result = try await Subprocess.run(
           .path(FilePath(program)), arguments: Arguments(words), environment: .custom(variables),
           // The current directory may be one that the account cannot enter.
-          workingDirectory: "/", platformOptions: platformOptions, input: .string(input),
+          workingDirectory: "/", platformOptions: platformOptions,
+          input: .fileDescriptor(input, closeAfterSpawningProcess: false),
           output: .string(limit: 1 << 20), error: .combinedWithOutput)
         return Outcome(
           succeeded: result.terminationStatus.isSuccess,

@@ -46,10 +46,12 @@ import Testing
     #expect(refusals.count == 1 && refusals[0]["line"] as? Int == 2)
     #expect(!(partly.output + partly.errors).contains("whom-nobody-may-see"))
     #expect(try await deployment.items(["connection", "list"]).count == 2)
+    // More than a pipe holds: nobody reads it.
+    let unread = String(repeating: Self.line("u9"), count: 1000)
     for (arguments, code) in [
       (["--channel", "S Q S"], 64), ([], 64), (["/nowhere.ndjson", "--channel", "s3"], 64),
     ] as [([String], Int32)] {
-      let refused = try await Self.ingest(deployment, arguments, input: Self.line("u9"))
+      let refused = try await Self.ingest(deployment, arguments, input: unread)
       #expect(refused.code == code && refused.output.isEmpty, "\(arguments): \(refused.code) \(refused.errors)")
     }
     #expect(try await deployment.count("registry.auth_event") == 2)

@@ -22,8 +22,9 @@ import Testing
   fileprivate static func run(_ tool: String, _ arguments: [String], input: String = "") async throws -> (Int32, String)
   {
     let record = try await Subprocess.run(
-      .name(tool), arguments: Arguments(arguments), input: .string(input), output: .string(limit: 1 << 20),
-      error: .string(limit: 1 << 20))
+      .name(tool), arguments: Arguments(arguments), input: .inputWriter, output: .string(limit: 1 << 20),
+      error: .string(limit: 1 << 20)
+    ) { await $0.feed(input) }
     guard case .exited(let code) = record.terminationStatus else { return (-1, record.standardError) }
     return (code, record.standardOutput + record.standardError)
   }

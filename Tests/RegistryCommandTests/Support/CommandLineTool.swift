@@ -48,7 +48,7 @@ enum CommandLineTool {
   ///   - arguments: Its arguments.
   ///   - database: Its database; nil gives none.
   ///   - environment: More variables.
-  ///   - input: What it reads from standard input.
+  ///   - input: What it is given on standard input, and need not read.
   /// - Returns: How it ended and what it wrote.
   /// - Throws: `SubprocessError` when it cannot be run at all.
   static func run(
@@ -57,8 +57,9 @@ enum CommandLineTool {
   ) async throws -> Outcome {
     let record = try await Subprocess.run(
       .path(FilePath(path)), arguments: Arguments(arguments),
-      environment: Self.environment(database: database, environment), input: .string(input),
-      output: .string(limit: 4 << 20), error: .string(limit: 4 << 20))
+      environment: Self.environment(database: database, environment), input: .inputWriter,
+      output: .string(limit: 4 << 20), error: .string(limit: 4 << 20)
+    ) { await $0.feed(input) }
     let code: Int32 =
       switch record.terminationStatus {
       case .exited(let code): code

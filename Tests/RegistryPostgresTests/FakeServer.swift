@@ -23,6 +23,7 @@ final class FakeServer: Sendable {
     case breakingOff([UInt8])
 
     fileprivate var isAbsent: Bool { if case .absent = self { true } else { false } }
+    fileprivate var isSilent: Bool { if case .silent = self { true } else { false } }
   }
 
   /// What the connections of one server share.
@@ -57,6 +58,7 @@ final class FakeServer: Sendable {
   let port: Int
   private let listener: CInt
   private let isAbsent: Bool
+  private let isSilent: Bool
   private let memory = Memory()
 
   /// How many connections asked to log in.
@@ -81,6 +83,7 @@ final class FakeServer: Sendable {
     guard isBound else { throw POSIXError(.EADDRINUSE) }
     self.listener = listener
     isAbsent = manner.isAbsent
+    isSilent = manner.isSilent
     port = Int(UInt16(bigEndian: address.sin_port))
     guard !manner.isAbsent else { return }
     Thread.detachNewThread { [memory] in
@@ -100,7 +103,11 @@ final class FakeServer: Sendable {
     shutdown(listener, CInt(SHUT_RDWR))
   }
 
-  var connectionString: String { "host=127.0.0.1 port=\(port) user=u dbname=d sslmode=disable gssencmode=disable" }
+  /// However busy the machine is, the server gets its turn; for one that says nothing the test says how long to wait.
+  var connectionString: String {
+    "host=127.0.0.1 port=\(port) user=u dbname=d sslmode=disable gssencmode=disable"
+      + (isSilent ? "" : " connect_timeout=300")
+  }
 
   private static func serve(_ client: CInt, _ manner: Manner, _ memory: Memory) {
     defer { close(client) }

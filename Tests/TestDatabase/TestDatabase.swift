@@ -30,7 +30,7 @@ public final class TestDatabase: Sendable {
     let running = try await cluster.running()
     let name = Self.newName()
     try await running.runClient("createdb", Self.copying("template0", version: running.majorVersion) + [name])
-    return running.connectionInfo(database: name)
+    return Self.patient(running.connectionInfo(database: name))
   }
 
   /// Makes a database with the product's schema: a copy of one that is migrated once per test process.
@@ -44,8 +44,12 @@ public final class TestDatabase: Sendable {
     let source = try await template.name { try await self.emptyDatabase() }
     let name = Self.newName()
     try await running.runClient("createdb", Self.copying(source, version: running.majorVersion) + [name])
-    return running.connectionInfo(database: name)
+    return Self.patient(running.connectionInfo(database: name))
   }
+
+  /// All tests at once keep a machine so busy that a server takes a connection later than a user would wait for it. First,
+  /// because some look for the name of the database at the end.
+  private static func patient(_ connectionInfo: String) -> String { "connect_timeout=300 \(connectionInfo)" }
 
   /// Drops a database of this cluster, whoever is connected to it.
   ///

@@ -42,9 +42,10 @@ struct HTTPStage: Sendable {
   let stage: Stage
   let port: Int
 
+  // On a busy machine a connection may take its time.
   private static let client = HTTPClient(
     eventLoopGroupProvider: .singleton,
-    configuration: HTTPClient.Configuration(redirectConfiguration: .disallow))
+    configuration: .init(redirectConfiguration: .disallow, timeout: .init(connect: .minutes(5))))
 
   /// Makes an API key.
   func key(_ scopes: APIKeyScope..., tenant: String? = nil, expiresAt: Date? = nil) async throws -> String {
@@ -66,7 +67,7 @@ struct HTTPStage: Sendable {
       request.headers.add(name: "Content-Type", value: contentType)
       request.body = .bytes(ByteBuffer(string: json))
     }
-    let response = try await Self.client.execute(request, timeout: .seconds(60))
+    let response = try await Self.client.execute(request, timeout: .minutes(5))
     let body = try await response.body.collect(upTo: 8 << 20)
     return Answer(
       status: Int(response.status.code), headers: response.headers, body: Data(body.readableBytesView))

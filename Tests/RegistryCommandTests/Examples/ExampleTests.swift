@@ -88,7 +88,7 @@ struct ExampleTests {
   ) async throws -> (status: UInt, location: String?, body: String) {
     var request = HTTPClientRequest(url: url)
     request.method = .init(rawValue: method)
-    let response = try await HTTPClient.withoutRedirects.execute(request, timeout: .seconds(60))
+    let response = try await HTTPClient.withoutRedirects.execute(request, timeout: .minutes(5))
     let body = try await response.body.collect(upTo: 1 << 20)
     return (response.status.code, response.headers.first(name: "location"), String(buffer: body))
   }

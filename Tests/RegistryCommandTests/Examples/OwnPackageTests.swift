@@ -40,7 +40,7 @@ struct OwnPackageTests {
       #expect(await lines.next() == "Listening")
       for (path, status) in [("readyz", HTTPResponseStatus.ok), ("hello", .ok), ("v1/sessions", .notFound)] {
         let request = HTTPClientRequest(url: "http://127.0.0.1:\(port)/\(path)")
-        let answer = try await HTTPClient.withoutRedirects.execute(request, timeout: .seconds(60))
+        let answer = try await HTTPClient.withoutRedirects.execute(request, timeout: .minutes(5))
         #expect(answer.status == status, "\(path)")
       }
     }

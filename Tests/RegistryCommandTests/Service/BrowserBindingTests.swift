@@ -62,7 +62,7 @@ import Testing
     request.method = .POST
     request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
     request.body = .bytes(ByteBuffer(string: "decision=approve"))
-    let answer = try await HTTPClient.withoutRedirects.execute(request, timeout: .seconds(60))
+    let answer = try await HTTPClient.withoutRedirects.execute(request, timeout: .minutes(5))
     let location = try #require(answer.headers.first(name: "location"))
     try #require(location.hasPrefix(service.url + "/callbacks/terra/acme/"))
     return String(location.dropFirst(service.url.count))

@@ -30,7 +30,7 @@ enum EventStream {
     request.headers.add(name: "Authorization", value: "Bearer \(key)")
     request.headers.add(name: "Accept", value: "text/event-stream")
     if let lastID { request.headers.add(name: "Last-Event-ID", value: lastID) }
-    let response = try await HTTPClient.withoutRedirects.execute(request, timeout: .seconds(120))
+    let response = try await HTTPClient.withoutRedirects.execute(request, timeout: .minutes(5))
     #expect(response.status == .ok && response.headers.first(name: "content-type") == "text/event-stream")
     var text = ""
     for try await piece in response.body {

@@ -106,7 +106,7 @@ struct ServiceProcess: Sendable {
     request.method = .init(rawValue: method)
     for (name, value) in headers { request.headers.add(name: name, value: value) }
     request.body = body
-    let response = try await HTTPClient.withoutRedirects.execute(request, timeout: .seconds(60))
+    let response = try await HTTPClient.withoutRedirects.execute(request, timeout: .minutes(5))
     let bytes = try await response.body.collect(upTo: 4 << 20)
     return Answer(
       status: Int(response.status.code),
@@ -132,6 +132,8 @@ extension HTTPClient {
     var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
     // A service that has been killed must not leave a connection for the next one.
     configuration.connectionPool.idleTimeout = .seconds(1)
+    // On a busy machine a connection may take its time.
+    configuration.timeout.connect = .minutes(5)
     return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
   }()
 }

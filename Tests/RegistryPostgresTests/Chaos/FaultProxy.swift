@@ -46,10 +46,11 @@ final class FaultProxy: @unchecked Sendable {
     Thread.detachNewThread { [self] in run(owned) }
   }
 
-  /// The connection string that leads through the proxy.
+  /// The connection string that leads through the proxy. How long to wait for a faulty one is the test's to say.
   func connectionString(_ entrance: Entrance) -> String {
     let host = entrance == .tcp ? "127.0.0.1" : directory
-    return "\(connectionString) host=\(host) port=\(port) sslmode=disable gssencmode=disable"
+    let target = connectionString.split(separator: " ").filter { !$0.hasPrefix("connect_timeout=") }
+    return "\(target.joined(separator: " ")) host=\(host) port=\(port) sslmode=disable gssencmode=disable"
   }
 
   /// Runs a closure on the proxy's thread.

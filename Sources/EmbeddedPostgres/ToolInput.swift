@@ -18,11 +18,10 @@ enum ToolInput {
   /// - Throws: `Errno` when the file cannot be made or written.
   static func file(holding text: String) throws -> FileDescriptor {
     guard !text.isEmpty else { return try FileDescriptor.open("/dev/null", .readOnly, options: .closeOnExec) }
-    var name = Array(FileManager.default.temporaryDirectory.appending(path: "registry-input-XXXXXX").path.utf8CString)
-    let descriptor = mkostemp(&name, O_CLOEXEC)
-    guard descriptor >= 0 else { throw Errno(rawValue: errno) }
-    unlink(name)
-    let file = FileDescriptor(rawValue: descriptor)
+    let path = FileManager.default.temporaryDirectory.appending(path: "registry-input-\(UUID().uuidString)").path
+    let file = try FileDescriptor.open(
+      FilePath(path), .readWrite, options: [.create, .exclusiveCreate, .closeOnExec], permissions: .ownerReadWrite)
+    unlink(path)
     do {
       try file.writeAll(text.utf8)
       try file.seek(offset: 0, from: .start)

@@ -102,7 +102,8 @@ ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 -- Where the next part of the events by connection ends, that begins with the id $3 and has some $4 events: with the id
 -- before this one; NULL where none follows.
 SELECT coalesce(nullif(n.user_id, $3::text), (
-  SELECT min(x.user_id) FROM registry.auth_event x WHERE x.tenant_id = $1 AND x.user_id > $3)) AS subject
+  SELECT x.user_id FROM registry.auth_event x
+  WHERE x.tenant_id = $1 AND x.user_id > $3 ORDER BY x.user_id LIMIT 1)) AS subject
 FROM (
   SELECT (
     SELECT e.user_id FROM registry.auth_event e
@@ -161,7 +162,8 @@ ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 -- Where the next part of the connections by app user ends, that begins with the app user $3 and has some $4 connections:
 -- with the app user before this one; NULL where none follows.
 SELECT coalesce(nullif(n.reference_id, $3::text), (
-  SELECT min(x.reference_id) FROM registry.connection x WHERE x.tenant_id = $1 AND x.reference_id > $3)) AS subject
+  SELECT x.reference_id FROM registry.connection x
+  WHERE x.tenant_id = $1 AND x.reference_id > $3 ORDER BY x.reference_id LIMIT 1)) AS subject
 FROM (
   SELECT (
     SELECT c.reference_id FROM registry.connection c

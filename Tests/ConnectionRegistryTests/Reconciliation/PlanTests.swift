@@ -64,7 +64,7 @@ import Testing
           "ALTER TABLE registry.reconciliation_subject SET (autovacuum_enabled = off)",
           """
           INSERT INTO registry.reconciliation_subject (tenant_id, run_id, family, subject)
-          SELECT tenant_id, '\(tenant)', 'connection', 'u' || i FROM registry.tenant, generate_series(1, 5000) i
+          SELECT tenant_id, '\(tenant)', 'user_id', 'u' || i FROM registry.tenant, generate_series(1, 5000) i
           """, "SET ROLE registry_service",
         ] {
           try await connection.execute(text)

@@ -61,14 +61,22 @@ struct ServerTool: Sendable {
         Environment.Key(rawValue: key).map { ($0, value) }
       })
     return try await Task {
+      let standardInput: FileDescriptor
       do {
-        let input = try ToolInput.file(holding: input)
-        defer { try? input.close() }
+        standardInput = try ToolInput.file(holding: input)
+      } catch {
+        throw EmbeddedPostgresError(
+          .toolFailed,
+          "What \(program) shall read cannot be put into a file in \(FileManager.default.temporaryDirectory.path): "
+            + "\(error)")
+      }
+      defer { try? standardInput.close() }
+      do {
         let result = try await Subprocess.run(
           .path(FilePath(program)), arguments: Arguments(words), environment: .custom(variables),
           // The current directory may be one that the account cannot enter.
           workingDirectory: "/", platformOptions: platformOptions,
-          input: .fileDescriptor(input, closeAfterSpawningProcess: false),
+          input: .fileDescriptor(standardInput, closeAfterSpawningProcess: false),
           output: .string(limit: 1 << 20), error: .combinedWithOutput)
         return Outcome(
           succeeded: result.terminationStatus.isSuccess,

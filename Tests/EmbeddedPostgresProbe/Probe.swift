@@ -12,6 +12,8 @@ struct Probe {
     var configuration = EmbeddedPostgres.Configuration(stateDirectory: CommandLine.arguments.dropFirst().first)
     configuration.leavesRunning = CommandLine.arguments.contains("--leave-running")
     configuration.durability = .volatile
+    // All tests at once keep a machine so busy that a server takes its time.
+    configuration.startTimeout = .seconds(300)
     do {
       let cluster = try await EmbeddedPostgres.start(configuration)
       say("\(cluster.startedServer ? "started" : "joined") \(cluster.connectionInfo)")

@@ -26,6 +26,8 @@ struct StateDirectory: Sendable {
   func configuration(_ name: String = "state") -> EmbeddedPostgres.Configuration {
     var configuration = EmbeddedPostgres.Configuration(stateDirectory: path + "/" + name)
     configuration.durability = .volatile
+    // All tests at once keep a machine so busy that a server takes its time.
+    configuration.startTimeout = .seconds(300)
     return configuration
   }
 

@@ -81,7 +81,7 @@ import Testing
     let database = try await TestDatabase.shared.emptyDatabase()
     let silent = try FakeServer(.silent)
     let string = withHost("127.0.0.1", port: silent.port, before: database) + " target_session_attrs=read-write"
-    let error = await failure(of: string) { $0.connectTimeout = .seconds(20) }
+    let error = await failure(of: string) { $0.connectTimeout = .seconds(30) }
     #expect(error?.description == nil)
     try await TestDatabase.shared.drop(database)
   }
@@ -99,7 +99,7 @@ import Testing
     try await TestDatabase.shared.drop(database)
   }
 
-  /// A connection string that names another host before the one of the test's server, and no time to wait for either.
+  /// A connection string that names another host before the one of the test's server, without its connect_timeout.
   private func withHost(_ host: String, port: Int, before string: String) -> String {
     string.split(separator: " ").filter { !$0.hasPrefix("connect_timeout=") }.map { part in
       if part.hasPrefix("host=") { return "host=\(host),\(part.dropFirst(5))" }

@@ -26,6 +26,7 @@ actor TestCluster {
     var configuration = EmbeddedPostgres.Configuration(stateDirectory: directory)
     configuration.database = "postgres"
     configuration.durability = .volatile
+    configuration.startTimeout = .seconds(300)
     configuration.settings = ["max_connections": "300", "max_wal_size": "256MB", "shared_buffers": "64MB"]
     let cluster = try await EmbeddedPostgres.start(configuration)
     removedAtExit = cluster

@@ -35,13 +35,14 @@ WHERE s.tenant_id = $1::uuid
 
 -- name: reconciliation_earliest
 -- long: yes
--- When the first fact was recorded.
+-- When the first fact was recorded. No min(): without statistics the server reads all facts for it.
 SELECT least(
-  (SELECT min(e.recorded_at) FROM registry.auth_event e WHERE e.tenant_id = $1::uuid),
-  (SELECT min(b.recorded_at) FROM registry.redirect_callback b WHERE b.tenant_id = $1),
-  (SELECT min(c.changed_at) FROM registry.connection c WHERE c.tenant_id = $1),
-  (SELECT min(s.expires_at) FROM registry.auth_session s WHERE s.tenant_id = $1),
-  (SELECT min(r.recorded_at) FROM registry.webhook_receipt r WHERE r.tenant_id = $1 AND r.disposition = 'quarantined')
+  (SELECT e.recorded_at FROM registry.auth_event e WHERE e.tenant_id = $1::uuid ORDER BY e.recorded_at LIMIT 1),
+  (SELECT b.recorded_at FROM registry.redirect_callback b WHERE b.tenant_id = $1 ORDER BY b.recorded_at LIMIT 1),
+  (SELECT c.changed_at FROM registry.connection c WHERE c.tenant_id = $1 ORDER BY c.changed_at LIMIT 1),
+  (SELECT s.expires_at FROM registry.auth_session s WHERE s.tenant_id = $1 ORDER BY s.expires_at LIMIT 1),
+  (SELECT r.recorded_at FROM registry.webhook_receipt r
+   WHERE r.tenant_id = $1 AND r.disposition = 'quarantined' ORDER BY r.recorded_at LIMIT 1)
 ) AS earliest;
 
 -- name: reconciliation_progress

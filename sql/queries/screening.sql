@@ -100,7 +100,7 @@ ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 -- name: screen_repeated_end
 -- long: yes
 -- Where the next part of the events by connection ends, that begins with the id $3 and has some $4 events: with the id
--- before this one; NULL where none follows.
+-- before this one; NULL where none follows. No min(): without statistics the server reads all that follow for it.
 SELECT coalesce(nullif(n.user_id, $3::text), (
   SELECT x.user_id FROM registry.auth_event x
   WHERE x.tenant_id = $1 AND x.user_id > $3 ORDER BY x.user_id LIMIT 1)) AS subject
@@ -160,7 +160,8 @@ ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 -- name: screen_duplicates_end
 -- long: yes
 -- Where the next part of the connections by app user ends, that begins with the app user $3 and has some $4 connections:
--- with the app user before this one; NULL where none follows.
+-- with the app user before this one; NULL where none follows. No min(): without statistics the server reads all that
+-- follow for it.
 SELECT coalesce(nullif(n.reference_id, $3::text), (
   SELECT x.reference_id FROM registry.connection x
   WHERE x.tenant_id = $1 AND x.reference_id > $3 ORDER BY x.reference_id LIMIT 1)) AS subject

@@ -226,8 +226,8 @@ ON CONFLICT (tenant_id, run_id, family, subject) DO NOTHING;
 
 -- name: reconciliation_slice
 -- long: yes
--- The next subjects of one family. No min() of the families: without statistics, which a table as young as this has not,
--- the server reads all that are left for it.
+-- The next subjects of one family. No min(): while the table has no statistics, as when it has just been filled, the
+-- server reads all that is left for it.
 SELECT s.family, s.subject FROM registry.reconciliation_subject s
 WHERE s.tenant_id = $1::uuid AND s.run_id = $2::uuid
   AND s.family = (

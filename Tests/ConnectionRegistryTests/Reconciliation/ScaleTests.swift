@@ -33,7 +33,7 @@ import Testing
         SELECT tenant_id, user_id, 1, 'active', 'event', 'x', recorded_at FROM registry.connection
         """,
       ] {
-        _ = try await stage.owner.execute(PostgresStatement(text), deadline: .now + .seconds(60))
+        _ = try await stage.owner.execute(PostgresStatement(text), deadline: .now + .seconds(600))
       }
       let without = try await Self.processorTime(stage) {
         let run = try await stage.registry.reconciliations.run(tenant: "acme")
@@ -41,7 +41,7 @@ import Testing
         #expect(run.examined == 59_999)
         #expect(run.foundNew == 29_999)
       }
-      _ = try await stage.owner.execute(PostgresStatement("ANALYZE"), deadline: .now + .seconds(60))
+      _ = try await stage.owner.execute(PostgresStatement("ANALYZE"), deadline: .now + .seconds(600))
       let with = try await Self.processorTime(stage) {
         let run = try await stage.registry.reconciliations.run(tenant: "acme", isFull: true)
         #expect(run.foundNew == 0)

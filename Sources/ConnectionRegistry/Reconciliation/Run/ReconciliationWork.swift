@@ -443,7 +443,8 @@ struct ReconciliationWork {
   private var standing: BoundStatement { RegistryStatements.reconciliationCollectStanding(id, run).plannedAnew }
 
   private var sliceStatement: BoundStatement {
-    RegistryStatements.reconciliationSlice(id, run, .int(Int(subjects.size)))
+    // A plan that was made while the table was empty would read and sort all of a large run.
+    RegistryStatements.reconciliationSlice(id, run, .int(Int(subjects.size))).plannedAnew
   }
 
   private func progress(examined: Int, collectedTo: Date?) -> BoundStatement {

@@ -1,5 +1,6 @@
 import Logging
 import RegistryPostgres
+import TestDatabase
 import Testing
 
 /// Servers that cannot be used as asked, each a real one: what pool, lane and listener say, and that they recover.
@@ -37,7 +38,7 @@ import Testing
   @Test(.timeLimit(.minutes(20))) func namesAWrongLogin() async throws {
     let access = ["local all strict scram-sha-256", "local all barred reject"]
     try await PrivateServer.with(access: access) { server in
-      try await PostgresPool.withPool(.init(server.connectionString), logger: logger) { pool in
+      try await PostgresPool.withPool(.patient(server.connectionString), logger: logger) { pool in
         try await pool.execute("CREATE ROLE strict LOGIN PASSWORD 'right'")
         try await pool.execute("CREATE ROLE barred LOGIN")
       }
@@ -57,7 +58,7 @@ import Testing
   @Test(.timeLimit(.minutes(20))) func namesAFullServerAndGoesOnWhenThereIsRoom() async throws {
     let settings = ["max_connections": "3", "superuser_reserved_connections": "0", "max_worker_processes": "0"]
     try await PrivateServer.with(settings: settings) { server in
-      try await PostgresPool.withPool(.init(server.connectionString), logger: logger) { pool in
+      try await PostgresPool.withPool(.patient(server.connectionString), logger: logger) { pool in
         let (listener, running) = try await pool.withConnection { first in
           try await pool.withConnection { second in
             try await pool.withConnection { third in
@@ -88,9 +89,9 @@ import Testing
   /// A server is told to stop, ends its sessions, is gone, and comes back.
   @Test(.timeLimit(.minutes(20))) func namesAServerThatStopsAndGoesOnWhenItIsBack() async throws {
     try await PrivateServer.with { server in
-      var pooling = PostgresPool.Configuration(server.connectionString)
+      var pooling = PostgresPool.Configuration.patient(server.connectionString)
       pooling.outageTolerance = .seconds(60)
-      var laning = PostgresLane.Configuration(server.connectionString)
+      var laning = PostgresLane.Configuration.patient(server.connectionString)
       laning.outageTolerance = .seconds(60)
       try await PostgresPool.withPool(pooling, logger: logger) { pool in
         try await PostgresLane.withLane(laning, logger: logger) { lane in
@@ -113,7 +114,7 @@ import Testing
             while stopping?.sqlState != .cannotConnectNow {
               // It hears of it in its own time.
               stopping = await postgresError {
-                var configuration = PostgresPool.Configuration(server.connectionString)
+                var configuration = PostgresPool.Configuration.patient(server.connectionString)
                 configuration.outageTolerance = .zero
                 try await PostgresPool.withPool(configuration, logger: logger) { _ = try await $0.execute("SELECT 1") }
               }
@@ -154,7 +155,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(20))) func namesAServerThatTakesNoWrites() async throws {
     try await PrivateServer.with { primary in
-      try await PostgresPool.withPool(.init(primary.connectionString), logger: logger) { pool in
+      try await PostgresPool.withPool(.patient(primary.connectionString), logger: logger) { pool in
         try await pool.execute("CREATE TABLE item (id int)")
       }
       let standby = try await primary.makeStandby()
@@ -190,10 +191,10 @@ import Testing
   private func expectReadOnly(_ string: String) async throws {
     let insert = PostgresStatement("INSERT INTO item VALUES ($1)", [.int(4711)])
     let onThePool = await postgresError {
-      try await PostgresPool.withPool(.init(string), logger: logger) { _ = try await $0.execute(insert) }
+      try await PostgresPool.withPool(.patient(string), logger: logger) { _ = try await $0.execute(insert) }
     }
     let onTheLane = await postgresError {
-      try await PostgresLane.withLane(.init(string), logger: logger) { _ = try await $0.execute(insert) }
+      try await PostgresLane.withLane(.patient(string), logger: logger) { _ = try await $0.execute(insert) }
     }
     for error in [onThePool, onTheLane] {
       #expect(error?.sqlState == .readOnlySQLTransaction)
@@ -212,11 +213,11 @@ import Testing
   }
 
   private func expectWrites(_ string: String) async throws {
-    try await PostgresPool.withPool(.init(string), logger: logger) { pool in
+    try await PostgresPool.withPool(.patient(string), logger: logger) { pool in
       let inserted = try await pool.execute("INSERT INTO item VALUES (1)")
       #expect(inserted.affectedRows == 1)
     }
-    try await PostgresLane.withLane(.init(string), logger: logger) { lane in
+    try await PostgresLane.withLane(.patient(string), logger: logger) { lane in
       let inserted = try await lane.execute("INSERT INTO item VALUES (1)")
       #expect(inserted.affectedRows == 1)
     }

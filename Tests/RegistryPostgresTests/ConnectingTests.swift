@@ -8,7 +8,7 @@ import Testing
   private func failure(
     of connectionString: String, _ configure: (inout PostgresPool.Configuration) -> Void = { _ in }
   ) async -> PostgresError? {
-    var configuration = PostgresPool.Configuration(connectionString)
+    var configuration = PostgresPool.Configuration.patient(connectionString)
     configuration.outageTolerance = .zero
     configuration.connectTimeout = .seconds(300)
     configuration.defaultTimeout = .seconds(300)
@@ -44,7 +44,7 @@ import Testing
 
   @Test func honoursTheCallersDeadlineWhileConnecting() async throws {
     let server = try FakeServer(.silent)
-    var configuration = PostgresPool.Configuration(server.connectionString)
+    var configuration = PostgresPool.Configuration.patient(server.connectionString)
     configuration.connectTimeout = .seconds(60)
     let begin = ContinuousClock.now
     let error = await postgresError {

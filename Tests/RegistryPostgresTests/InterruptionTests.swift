@@ -211,7 +211,7 @@ struct InterruptionTests {
               case 0: return try await pool.execute("SELECT pg_terminate_backend(pg_backend_pid()), 0 AS number")
               case 1, 2: return try await pool.execute(statement, deadline: .now + allowed)
               case 3, 4: return try await pool.execute(PostgresBatch(statements: [statement]))[0]
-              default: return try await pool.execute(statement, deadline: .now + .seconds(60))
+              default: return try await pool.execute(statement, deadline: .now + .seconds(600))
               }
             }
             if kind == 5 { task.cancel() }

@@ -10,7 +10,7 @@ struct PoolLifetimeTests {
     "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'aged'"
 
   private func makePool(_ configure: (inout PostgresPool.Configuration) -> Void = { _ in }) -> PostgresPool {
-    var configuration = PostgresPool.Configuration(TestDatabase.current)
+    var configuration = PostgresPool.Configuration.patient(TestDatabase.current)
     configuration.applicationName = "aged"
     configuration.maximumConnections = 4
     configure(&configuration)

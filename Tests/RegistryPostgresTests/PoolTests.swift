@@ -72,7 +72,7 @@ struct PoolTests {
   }
 
   @Test func callersOfAPoolThatNeverRunsGetAnError() async throws {
-    let pool = PostgresPool(configuration: .init(TestDatabase.current), logger: Logger(label: "test"))
+    let pool = PostgresPool(configuration: .patient(TestDatabase.current), logger: Logger(label: "test"))
     let error = await postgresError {
       try await pool.execute(PostgresStatement("SELECT 1"), deadline: .now + .milliseconds(20))
     }
@@ -81,7 +81,7 @@ struct PoolTests {
   }
 
   @Test func callersBeforeTheRunAreServedByIt() async throws {
-    let pool = PostgresPool(configuration: .init(TestDatabase.current), logger: Logger(label: "test"))
+    let pool = PostgresPool(configuration: .patient(TestDatabase.current), logger: Logger(label: "test"))
     async let early = pool.execute("SELECT 1")
     let running = Task { try await pool.run() }
     _ = try await early
@@ -94,7 +94,7 @@ struct PoolTests {
   }
 
   @Test func gracefulShutdownWaitsForConnectionsInUse() async throws {
-    let pool = PostgresPool(configuration: .init(TestDatabase.current), logger: Logger(label: "test"))
+    let pool = PostgresPool(configuration: .patient(TestDatabase.current), logger: Logger(label: "test"))
     let group = ServiceGroup(services: [pool], logger: Logger(label: "test"))
     let running = Task { try await group.run() }
     try await pool.withConnection { connection in
@@ -107,7 +107,7 @@ struct PoolTests {
   }
 
   @Test func cancellingTheRunClosesConnectionsInUse() async throws {
-    let pool = PostgresPool(configuration: .init(TestDatabase.current), logger: Logger(label: "test"))
+    let pool = PostgresPool(configuration: .patient(TestDatabase.current), logger: Logger(label: "test"))
     let running = Task { try await pool.run() }
     let error = await postgresError {
       try await pool.withConnection { connection in
@@ -215,7 +215,7 @@ struct PoolTests {
     let error = await postgresError { try await withTestPool(change) { _ in } }
     #expect(error?.code == .invalidConfiguration)
     #expect(!String(reflecting: error).contains("hunter2"))
-    var configuration = PostgresPool.Configuration(TestDatabase.current)
+    var configuration = PostgresPool.Configuration.patient(TestDatabase.current)
     change(&configuration)
     let pool = PostgresPool(configuration: configuration, logger: Logger(label: "test"))
     #expect(await postgresError { try await pool.run() }?.code == .invalidConfiguration)

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import RegistryPostgres
+import TestDatabase
 import Testing
 
 /// A real server that speaks TLS, with certificates made here.
@@ -102,14 +103,14 @@ import Testing
   @Test(.timeLimit(.minutes(20))) func carriesQueriesBatchesLanesAndNotifications() async throws {
     try await withServer { server in
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-      var configuration = PostgresPool.Configuration(string(server))
+      var configuration = PostgresPool.Configuration.patient(string(server))
       configuration.maximumConnections = 2
       try await PostgresPool.withPool(configuration, logger: logger) { pool in
         let isEncrypted = PostgresStatement(
           "SELECT ssl AND version >= 'TLSv1.2' AS it FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
         #expect(try await pool.execute(isEncrypted).rows[0].decode("it", as: Bool.self))
         try await large(pool)
-        try await PostgresLane.withLane(.init(string(server)), logger: logger) { lane in
+        try await PostgresLane.withLane(.patient(string(server)), logger: logger) { lane in
           let isLaneEncrypted = try await lane.execute(isEncrypted).rows[0].decode("it", as: Bool.self)
           #expect(isLaneEncrypted)
           try await large(lane)
@@ -132,8 +133,8 @@ import Testing
         "host=\(Self.name) hostaddr=127.0.0.1 port=\(proxy.port) user=postgres dbname=postgres sslmode=verify-full "
         + "sslrootcert=\(server.directory)/ca.pem gssencmode=disable connect_timeout=300"
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-      try await PostgresPool.withPool(.init(connection), logger: logger) { pool in
-        try await PostgresLane.withLane(.init(connection), logger: logger) { lane in
+      try await PostgresPool.withPool(.patient(connection), logger: logger) { pool in
+        try await PostgresLane.withLane(.patient(connection), logger: logger) { lane in
           // Rows that straddle records, and an end at every place of one.
           for length in stride(from: 0, to: 16_384, by: 256) {
             let statement = PostgresStatement(

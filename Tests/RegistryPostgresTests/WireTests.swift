@@ -1,5 +1,6 @@
 import Logging
 import RegistryPostgres
+import TestDatabase
 import Testing
 
 /// Answers that a real server gives only in bad moments.
@@ -13,7 +14,7 @@ import Testing
   private func withServer(
     _ server: FakeServer, _ body: (PostgresPool) async throws -> sending Void
   ) async throws {
-    var configuration = PostgresPool.Configuration(server.connectionString)
+    var configuration = PostgresPool.Configuration.patient(server.connectionString)
     configuration.maximumConnections = 1
     configuration.cancelGrace = .seconds(30)
     try await PostgresPool.withPool(

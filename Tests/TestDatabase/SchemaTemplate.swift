@@ -15,7 +15,7 @@ actor SchemaTemplate {
     if let making { return try await making.value }
     let task = Task {
       let connectionInfo = try await makeDatabase()
-      try await PostgresPool.withPool(.init(connectionInfo), logger: Logger(label: "template")) { pool in
+      try await PostgresPool.withPool(.patient(connectionInfo), logger: Logger(label: "template")) { pool in
         _ = try await Migrator(pool: pool).apply()
       }
       guard let name = connectionInfo.split(separator: "dbname=").last else { throw CancellationError() }

@@ -107,7 +107,7 @@ struct NoGapTests {
     try await withStage { stage in
       let writer = FeedWriter(tenant: stage.slug)
       let running = NIOLockedValueBox(writers)
-      var settings = PostgresPool.Configuration(TestDatabase.current)
+      var settings = PostgresPool.Configuration.patient(TestDatabase.current)
       settings.maximumConnections = writers
       var reading = FeedReading()
       try await PostgresPool.withPool(settings, logger: stage.registry.logger) { pool in

@@ -28,7 +28,7 @@ func withLogin(
 func connected<Value: Sendable>(
   as login: String, _ stage: Stage, _ body: @Sendable (PostgresConnection) async throws -> Value
 ) async throws -> Value {
-  var settings = PostgresPool.Configuration(TestDatabase.current)
+  var settings = PostgresPool.Configuration.patient(TestDatabase.current)
   settings.maximumConnections = 1
   return try await PostgresPool.withPool(settings, logger: stage.registry.logger) { pool in
     try await pool.withConnection { connection in

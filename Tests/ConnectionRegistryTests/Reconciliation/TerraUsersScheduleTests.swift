@@ -131,7 +131,7 @@ import Testing
           try await Self.set(stage, .database(url))
         case .locked:
           try await Self.set(stage, .database(url))
-          try await PostgresPool.withPool(.init(url), logger: stage.registry.logger) { other in
+          try await PostgresPool.withPool(.patient(url), logger: stage.registry.logger) { other in
             try await other.withTransaction { transaction in
               _ = try await transaction.execute("LOCK TABLE terra_users IN ACCESS EXCLUSIVE MODE")
               try await Self.expectRemark(stage, "its database took longer than 1 s")

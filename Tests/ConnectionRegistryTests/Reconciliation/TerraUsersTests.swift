@@ -22,7 +22,7 @@ import Testing
   }
 
   private static func execute(_ statements: [String], at url: String) async throws {
-    try await PostgresPool.withPool(.init(url), logger: Logger(label: "test")) { pool in
+    try await PostgresPool.withPool(.patient(url), logger: Logger(label: "test")) { pool in
       for statement in statements { try await pool.execute(statement) }
     }
   }

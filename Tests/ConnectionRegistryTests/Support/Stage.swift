@@ -83,7 +83,7 @@ func withStage(
   let registryRun = Task { try await registry.run() }
   let outcome: Result<Void, any Error>
   do {
-    try await PostgresPool.withPool(.init(TestDatabase.current), logger: logger) { owner in
+    try await PostgresPool.withPool(.patient(TestDatabase.current), logger: logger) { owner in
       let address = settings.terraIsReachable ? terra : "http://127.0.0.1:1"
       for slug in settings.slugs {
         _ = try await registry.tenants.create(

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import RegistryPostgres
+import TestDatabase
 import Testing
 
 /// The schedule of `registry serve`, in two processes on one database.
@@ -73,7 +74,7 @@ import Testing
     try await deployment.execute(Self.instruments)
     let (lines, heard) = AsyncStream.makeStream(of: String.self)
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    try await PostgresPool.withPool(.init(deployment.database), logger: logger) { owner in
+    try await PostgresPool.withPool(.patient(deployment.database), logger: logger) { owner in
       try await PostgresListener.withListener(.init(deployment.database), logger: logger) { listener in
         let hearing = Task {
           for await element in try listener.notifications(on: "run") {

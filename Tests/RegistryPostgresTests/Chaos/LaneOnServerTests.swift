@@ -12,7 +12,7 @@ struct LaneOnServerTests {
     _ connectionString: String, _ configure: (inout PostgresLane.Configuration) -> Void = { _ in },
     _ body: (PostgresLane) async throws -> sending Value
   ) async throws -> Value {
-    var configuration = PostgresLane.Configuration(connectionString)
+    var configuration = PostgresLane.Configuration.patient(connectionString)
     configure(&configuration)
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     return try await PostgresLane.withLane(configuration, logger: logger, body)
@@ -160,7 +160,7 @@ struct LaneOnServerTests {
       try await pool.withConnection { try await $0.executeScript(Conversation.tables) }
       let ledger = Ledger()
       let lane = PostgresLane(
-        configuration: PostgresLane.Configuration(TestDatabase.current),
+        configuration: PostgresLane.Configuration.patient(TestDatabase.current),
         logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
       let running = Task { try await lane.run() }
       let callers = (0..<300).map { token in

@@ -1,4 +1,5 @@
 import Logging
+import TestDatabase
 import Testing
 
 @testable import RegistryPostgres
@@ -8,7 +9,7 @@ struct SessionEndTests {
   private func failure(of batch: PostgresBatch, _ answer: [UInt8]) async throws -> PostgresError? {
     let server = try FakeServer(.breakingOff(answer))
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    return try await PostgresPool.withPool(.init(server.connectionString), logger: logger) { pool in
+    return try await PostgresPool.withPool(.patient(server.connectionString), logger: logger) { pool in
       await postgresError { try await pool.execute(batch) }
     }
   }
@@ -38,7 +39,7 @@ struct SessionEndTests {
     let server = try FakeServer(
       .answeringACancel([prepared, FakeServer.command("INSERT 0 1") + FakeServer.ready("I")]))
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    try await PostgresPool.withPool(.init(server.connectionString), logger: logger) { pool in
+    try await PostgresPool.withPool(.patient(server.connectionString), logger: logger) { pool in
       let statement = PostgresStatement(name: "insert", "INSERT INTO item VALUES (1)")
       let error = await postgresError { try await pool.execute(statement, deadline: .now + .milliseconds(50)) }
       #expect(error?.code == .timedOut)

@@ -18,7 +18,7 @@ struct LaneOrderTests {
     _ keys: [Int], order: @escaping @Sendable (Int) -> PostgresBatch.Order
   ) async throws -> Int {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    let lane = PostgresLane(configuration: .init(TestDatabase.current), logger: logger)
+    let lane = PostgresLane(configuration: .patient(TestDatabase.current), logger: logger)
     return try await withThrowingTaskGroup(of: Int.self) { group in
       for (count, key) in keys.enumerated() {
         group.addTask {

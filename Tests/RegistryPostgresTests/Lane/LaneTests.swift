@@ -12,7 +12,7 @@ struct LaneTests {
     _ configure: (inout PostgresLane.Configuration) -> Void = { _ in },
     _ body: (PostgresLane) async throws -> sending Value
   ) async throws -> Value {
-    var configuration = PostgresLane.Configuration(connectionString, role: role)
+    var configuration = PostgresLane.Configuration.patient(connectionString, role: role)
     configuration.defaultTimeout = .seconds(300)
     configuration.connectTimeout = .seconds(300)
     configure(&configuration)

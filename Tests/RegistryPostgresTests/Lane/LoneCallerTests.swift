@@ -14,7 +14,7 @@ struct LoneCallerTests {
     _ configure: (inout PostgresLane.Configuration) -> Void = { _ in },
     _ body: @Sendable (PostgresLane, PostgresPool) async throws -> Void
   ) async throws {
-    var configuration = PostgresLane.Configuration(TestDatabase.current)
+    var configuration = PostgresLane.Configuration.patient(TestDatabase.current)
     configuration.defaultTimeout = .seconds(300)
     configuration.connectTimeout = .seconds(300)
     configure(&configuration)

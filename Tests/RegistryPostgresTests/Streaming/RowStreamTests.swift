@@ -227,7 +227,7 @@ struct RowStreamTests {
   @Test @MainActor func theClosureRunsOnTheCallersActor() async throws {
     var seen = 0
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    try await PostgresPool.withPool(.init(TestDatabase.current), logger: logger) { pool in
+    try await PostgresPool.withPool(.patient(TestDatabase.current), logger: logger) { pool in
       try await pool.withRows(Self.numbers(3)) { rows in
         for try await _ in rows {
           MainActor.assertIsolated()

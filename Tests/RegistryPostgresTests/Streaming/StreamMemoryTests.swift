@@ -28,7 +28,7 @@
 
     /// Streams rows out, and out and in by COPY at the same time, looking at the peak of the process's memory.
     static func measure(on database: String, rowCount: Int, fillerBytes: Int) async throws {
-      var configuration = PostgresPool.Configuration(database)
+      var configuration = PostgresPool.Configuration.patient(database)
       configuration.maximumConnections = 2
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
       try await PostgresPool.withPool(configuration, logger: logger) { pool in

@@ -99,7 +99,8 @@ import Testing
       while try await scheduler.turn() == nil {}
 
       let all = slices.withLockedValue { $0 }
-      #expect(all.compactMap(\.run).count { $0.outcome == .complete } == 4, "\(all.map(\.place.slug))")
+      let ends = all.map { slice in slice.place.slug + (slice.run.map { " \($0.outcome) \($0.runID)" } ?? "") }
+      #expect(all.compactMap(\.run).count { $0.outcome == .complete } == 4, "\(ends)")
       let turns = all.filter { $0.place.slug == Self.large }
       #expect(turns.count >= 3, "the large tenant took \(turns.count) turns")
       #expect(try #require(turns.last?.run).examined >= 8_000)

@@ -10,8 +10,6 @@ import Testing
   ) async -> PostgresError? {
     var configuration = PostgresPool.Configuration.patient(connectionString)
     configuration.outageTolerance = .zero
-    configuration.connectTimeout = .seconds(300)
-    configuration.defaultTimeout = .seconds(300)
     configure(&configuration)
     return await postgresError {
       try await PostgresPool.withPool(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) {

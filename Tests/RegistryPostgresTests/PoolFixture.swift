@@ -9,12 +9,10 @@ func withTestPool<Value: Sendable>(
   _ configure: (inout PostgresPool.Configuration) -> Void = { _ in },
   _ body: (PostgresPool) async throws -> sending Value
 ) async throws -> Value {
-  var configuration = PostgresPool.Configuration(TestDatabase.current, role: role)
+  var configuration = PostgresPool.Configuration.patient(TestDatabase.current, role: role)
   configuration.maximumConnections = 4
   // On a busy machine a server may take its time to cancel, and most tests want to keep the connection.
   configuration.cancelGrace = .seconds(60)
-  configuration.defaultTimeout = .seconds(300)
-  configuration.connectTimeout = .seconds(300)
   configure(&configuration)
   return try await PostgresPool.withPool(configuration, logger: logger, body)
 }

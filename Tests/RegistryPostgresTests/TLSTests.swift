@@ -224,14 +224,10 @@ import Testing
 /// What a pool, a lane and a listener say of a server that they cannot connect to.
 func connectionErrors(_ connectionString: String) async -> [PostgresError] {
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-  var pool = PostgresPool.Configuration(connectionString)
+  var pool = PostgresPool.Configuration.patient(connectionString)
   pool.outageTolerance = .zero
-  pool.connectTimeout = .seconds(300)
-  pool.defaultTimeout = .seconds(300)
-  var lane = PostgresLane.Configuration(connectionString)
+  var lane = PostgresLane.Configuration.patient(connectionString)
   lane.outageTolerance = .zero
-  lane.connectTimeout = .seconds(300)
-  lane.defaultTimeout = .seconds(300)
   var listener = PostgresListener.Configuration(connectionString)
   listener.connectTimeout = .seconds(300)
   let errors = [

@@ -13,8 +13,6 @@ struct LaneTests {
     _ body: (PostgresLane) async throws -> sending Value
   ) async throws -> Value {
     var configuration = PostgresLane.Configuration.patient(connectionString, role: role)
-    configuration.defaultTimeout = .seconds(300)
-    configuration.connectTimeout = .seconds(300)
     configure(&configuration)
     return try await PostgresLane.withLane(
       configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, body)

@@ -15,8 +15,6 @@ struct LoneCallerTests {
     _ body: @Sendable (PostgresLane, PostgresPool) async throws -> Void
   ) async throws {
     var configuration = PostgresLane.Configuration.patient(TestDatabase.current)
-    configuration.defaultTimeout = .seconds(300)
-    configuration.connectTimeout = .seconds(300)
     configure(&configuration)
     try await withTestPool { pool in
       try await PostgresLane.withLane(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) {

@@ -11,6 +11,8 @@ import Testing
   /// How long a step takes, and a slice may.
   private static let (step, budget) = (0.4, 1.0)
   private static let large = "large"
+  /// How often each is due, in seconds.
+  private static let period = 86_400.0
 
   /// Time that passes with the steps of runs, and in no other way; and who took them.
   private final class StepClock: Sendable {
@@ -20,7 +22,9 @@ import Testing
     }
 
     private let state = NIOLockedValueBox(State())
-    let base = Date()
+    let base: Date
+
+    init(base: Date) { self.base = base }
 
     var seconds: Double { state.withLockedValue { $0.seconds } }
 
@@ -59,6 +63,18 @@ import Testing
     }
   }
 
+  /// The latest moment after which nobody's next moment on the grid comes for long: else a second run of one would fall due
+  /// while the test goes on.
+  private static func quietMoment(of slugs: [String]) throws -> Date {
+    let schedule = ReconciliationSchedule(demand: .every(period), lease: 120)
+    let before = Date().addingTimeInterval(-period)
+    let moments = slugs.compactMap { schedule.next(for: TenantID.of(slug: $0), after: before) }.sorted()
+    let first = try #require(moments.first)
+    let gaps = zip(moments, moments.dropFirst() + [first.addingTimeInterval(period)])
+    let longest = try #require(gaps.max { $0.1.timeIntervalSince($0.0) < $1.1.timeIntervalSince($1.0) })
+    return longest.0.addingTimeInterval(1)
+  }
+
   /// The large tenant has 8,000 connections to be judged in its next run, the small ones nothing.
   private static func fill(_ stage: Stage) async throws {
     for text in [
@@ -79,7 +95,7 @@ import Testing
     let dues = ["early": 0.1, "middle": 1.9, "late": 2.9]
     try await withStage(StageSettings(slugs: [Self.large] + dues.keys)) { stage in
       try await Self.fill(stage)
-      let clock = StepClock()
+      let clock = StepClock(base: try Self.quietMoment(of: [Self.large] + dues.keys))
       for (slug, seconds) in dues.merging([Self.large: -60], uniquingKeysWith: { $1 }) {
         try await stage.owner.execute(
           "UPDATE registry.reconciliation_state SET place_at = $1, due_at = $1 WHERE tenant_id = $2",
@@ -90,9 +106,9 @@ import Testing
         database: RegistryDatabase(
           service: SteppingExecutor(base: own.database.service, clock: clock), lanes: nil,
           worker: own.database.worker, logger: own.logger),
-        directory: own.directory, timing: own.timing, every: .seconds(900), clock: clock.schedule, logger: own.logger)
+        directory: own.directory, timing: own.timing, every: .seconds(Self.period), clock: clock.schedule, logger: own.logger)
       var scheduler = ReconciliationScheduler(
-        reconciliations: mine, schedule: mine.schedule(.every(900)), logger: own.logger, scope: .local)
+        reconciliations: mine, schedule: mine.schedule(.every(Self.period)), logger: own.logger, scope: .local)
       scheduler.sliceBudget = .seconds(Self.budget)
       let slices = NIOLockedValueBox<[ReconciliationScheduler.Slice]>([])
       scheduler.observe = { slice in slices.withLockedValue { $0.append(slice) } }

@@ -83,8 +83,9 @@ struct DirectWait {
     var areSeveral: Bool { count.load(ordering: .relaxed) > 1 }
   }
 
-  /// How long to look before sleeping.
-  private static let awakeTime: Duration = .microseconds(50)
+  /// How long to look before sleeping: about as long as sleeping and waking up take on a virtual machine, so that a look in
+  /// vain costs no more than twice what a sleep does, and one that is not in vain saves it.
+  private static let awakeTime: Duration = .microseconds(200)
   private static let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
 
   /// How long a wait may take; zero for never.

@@ -63,8 +63,8 @@ import Testing
     }
   }
 
-  /// The latest moment after which nobody's next moment on the grid comes for long: else a second run of one would fall due
-  /// while the test goes on.
+  /// The beginning of the longest stretch of the last day in which no tenant has its moment of the grid: else one that was
+  /// run would fall due again while the test goes on.
   private static func quietMoment(of slugs: [String]) throws -> Date {
     let schedule = ReconciliationSchedule(demand: .every(period), lease: 120)
     let before = Date().addingTimeInterval(-period)
@@ -106,7 +106,8 @@ import Testing
         database: RegistryDatabase(
           service: SteppingExecutor(base: own.database.service, clock: clock), lanes: nil,
           worker: own.database.worker, logger: own.logger),
-        directory: own.directory, timing: own.timing, every: .seconds(Self.period), clock: clock.schedule, logger: own.logger)
+        directory: own.directory, timing: own.timing, every: .seconds(Self.period), clock: clock.schedule,
+        logger: own.logger)
       var scheduler = ReconciliationScheduler(
         reconciliations: mine, schedule: mine.schedule(.every(Self.period)), logger: own.logger, scope: .local)
       scheduler.sliceBudget = .seconds(Self.budget)

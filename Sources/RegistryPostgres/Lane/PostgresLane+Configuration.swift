@@ -40,7 +40,8 @@ extension PostgresLane {
     /// milliseconds, kept to within two ticks of a clock of as much. Handing it from thread to thread and back takes as
     /// long as a point query, and moves all callers of the batch to other threads. Half of the processors' threads are
     /// held at most, but two where there are two, and not for a server whose answers took longer before; zero always
-    /// hands over.
+    /// hands over. A caller alone in its batch looks again and again for up to the first 200 microseconds of it, which
+    /// keeps a processor busy.
     public var directWait: Duration = .milliseconds(2)
     /// Whether statements with names are prepared; turn it off behind a transaction pooler. Default `true`.
     public var preparesStatements = true

@@ -30,7 +30,8 @@ extension PostgresPool {
     /// How long a caller may hold its thread to wait for an answer that is about to come, before it is suspended; default
     /// 500 microseconds, kept to within two ticks of a clock of 2 milliseconds. Handing a point query from thread to
     /// thread and back takes as long as the query. As many threads as half of the processors are held at once, two where
-    /// there are two, and not for a server whose answers took longer before; zero always suspends.
+    /// there are two, and not for a server whose answers took longer before; zero always suspends. A caller alone with
+    /// the pool looks again and again for up to the first 200 microseconds of it, which keeps a processor busy.
     public var directWait: Duration = .microseconds(500)
     /// Whether statements with names are prepared; turn it off behind a transaction pooler. Default `true`.
     public var preparesStatements = true

@@ -91,7 +91,7 @@ final class Registration: Sendable {
         sched_yield()
       } while ContinuousClock.now < end
     }
-    return reactor.waits.waitToRead(descriptor, limit: limit, reactor: reactor) ? .answeredAsleep : .unanswered
+    return reactor.waits.waitToRead(descriptor, limit: limit - time, reactor: reactor) ? .answeredAsleep : .unanswered
   }
 
   /// Ends a wait that observes cancellation.

@@ -83,8 +83,8 @@ struct DirectWait {
     var areSeveral: Bool { count.load(ordering: .relaxed) > 1 }
   }
 
-  /// How long to look before sleeping: about as long as sleeping and waking up take on a virtual machine, so that a look in
-  /// vain costs no more than twice what a sleep does, and one that is not in vain saves it.
+  /// How long to look before sleeping: longer than a point query takes on a slow virtual machine, 80 µs, which sleeping and
+  /// waking up make 180. A look in vain costs a processor as long, and hardly any time where the server has another one.
   private static let awakeTime: Duration = .microseconds(200)
   private static let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
 
